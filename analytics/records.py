@@ -1,0 +1,270 @@
+"""The records that cross every border: frozen, with units in the names.
+
+Pixel coordinates are those of the stored image: `x_px` is the column, `y_px` the row, both counted
+from 0 at the centre of the top left pixel, as `Rows` and `Columns` of the DICOM object see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reread.analytics.reasons import Reason
+
+Contour = tuple[tuple[float, float], ...]
+"""Vertices (x_px, y_px) of a closed polygon; the first vertex is not repeated at the end."""
+
+
+class Laterality(StrEnum):
+    """Image Laterality (0020,0062)."""
+
+    LEFT = "L"
+    RIGHT = "R"
+
+
+class View(StrEnum):
+    """View Position (0018,5101), the terms of PS3.3 C.8.11.7; codes are those of CID 4014."""
+
+    CC = "CC"
+    """cranio-caudal"""
+    MLO = "MLO"
+    """medio-lateral oblique"""
+    ML = "ML"
+    """medio-lateral"""
+    LM = "LM"
+    """latero-medial"""
+    LMO = "LMO"
+    """latero-medial oblique"""
+    XCCL = "XCCL"
+    """cranio-caudal exaggerated laterally"""
+    XCCM = "XCCM"
+    """cranio-caudal exaggerated medially"""
+    FB = "FB"
+    """caudo-cranial (from below)"""
+    SIO = "SIO"
+    """superolateral to inferomedial oblique"""
+    ISO = "ISO"
+    """inferomedial to superolateral oblique"""
+
+    @property
+    def shows_pectoral(self) -> bool:
+        """Whether the pectoral muscle is expected in this view."""
+        return self in (View.MLO, View.ML, View.LM, View.LMO, View.SIO, View.ISO)
+
+
+class FindingKind(StrEnum):
+    """What a detector looks for."""
+
+    MASS = "mass"
+    CALCIFICATION = "calcification"
+    """a cluster; its single calcifications are in `Finding.members`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Millimetres per pixel, and how sure we are."""
+
+    row_spacing_mm: float
+    """distance between the centres of neighbouring rows (vertical)"""
+    column_spacing_mm: float
+    """distance between the centres of neighbouring columns (horizontal)"""
+
+    @property
+    def mean_mm(self) -> float:
+        return (self.row_spacing_mm + self.column_spacing_mm) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What is known about one image without its pixels.
+
+    `inferred` lists each fact that the header did not state and how it was inferred, for example
+    ``("view: PatientOrientation holds a view name", "spacing: 240 mm film height assumed")``.
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    rows: int
+    columns: int
+    laterality: Laterality
+    view: View
+    spacing: Size
+    for_processing: bool
+    """raw detector values (Presentation Intent Type FOR PROCESSING), not for display"""
+    manufacturer: str
+    model: str
+    device_serial: str
+    study_date: str
+    """DICOM DA, may be empty"""
+    study_time: str
+    """DICOM TM, may be empty"""
+    content_date: str
+    content_time: str
+    patient_orientation: tuple[str, str]
+    """(row, column) direction letters in the standard's sense; inferred where the header had none"""
+    inferred: tuple[str, ...]
+    input_digest: str
+    """SHA-256 of the file as received, lower-case hex"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mammogram:
+    """One image ready to be measured.
+
+    `pixels` has shape (rows, columns), dtype float32, brighter means denser (MONOCHROME1 and negative
+    LUTs are already inverted), modality LUT applied, scaled to 0…1 over the stored range of values.
+    """
+
+    header: ImageHeader
+    pixels: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class BreastRegion:
+    """Where the breast is, muscle included."""
+
+    outline: Contour
+    area_mm2: float
+    chest_wall_on_left: bool
+    """the breast touches the left edge of the stored image"""
+
+
+@dataclass(frozen=True, slots=True)
+class PectoralMuscle:
+    """The pectoral muscle of an oblique or lateral view."""
+
+    outline: Contour
+    area_mm2: float
+    edge_angle_deg: float
+    """angle of the muscle's edge against the vertical, 0 = vertical"""
+
+
+@dataclass(frozen=True, slots=True)
+class Nipple:
+    """The nipple, on the skin line."""
+
+    x_px: float
+    y_px: float
+    confidence: float
+    """0…1; below 0.5 it is the skin-line extremum alone, without evidence in the pixels"""
+
+
+@dataclass(frozen=True, slots=True)
+class DensityScore:
+    """Area density of one image or one breast."""
+
+    percent_density: float
+    """dense area / breast area without the pectoral muscle, 0…100"""
+    category: str
+    """a, b, c or d: a rough proxy of the BI-RADS letter; thresholds are parameters with a source"""
+    dense_area_mm2: float
+    breast_area_mm2: float
+    dense_threshold: float
+    """pixel value (0…1) at and above which tissue counts as dense"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One candidate, above or below the operating points."""
+
+    kind: FindingKind
+    x_px: float
+    y_px: float
+    score: float
+    """0…1, higher is more suspicious; comparable within one kind and algorithm version"""
+    operating_point: int | None
+    """the most specific CAD operating point that marks it (0 fewest marks … 2 most); None below all (R0.315)"""
+    outline: Contour
+    size_mm: float
+    """largest extent"""
+    members: tuple[tuple[float, float], ...] = ()
+    """centres (x_px, y_px) of the single calcifications of a cluster"""
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """How long one stage of one image took."""
+
+    stage: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """Everything measured on one image; a failure is a result too."""
+
+    header: ImageHeader
+    breast: BreastRegion | None
+    pectoral: PectoralMuscle | None
+    nipple: Nipple | None
+    density: DensityScore | None
+    findings: tuple[Finding, ...]
+    failure: Reason | None
+    failure_detail: str
+    times: tuple[StageTime, ...]
+
+    @property
+    def succeeded(self) -> bool:
+        return self.failure is None
+
+    @property
+    def seconds(self) -> float:
+        return sum(time.seconds for time in self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedImage:
+    """An object that arrived and cannot be measured; its bytes are kept."""
+
+    path: str
+    """where the bytes lie, relative to the spool or as given by the person"""
+    reason: Reason
+    detail: str
+    sop_instance_uid: str = ""
+    study_instance_uid: str = ""
+    input_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """One study revision, combined from its images."""
+
+    study_instance_uid: str
+    revision: int
+    woman: str
+    """keyed pseudonym of the patient; never the Patient ID"""
+    study_date: str
+    images: tuple[ImageResult, ...]
+    rejected: tuple[RejectedImage, ...]
+    density: DensityScore | None
+    """both breasts; None when no image could be measured"""
+    left: DensityScore | None
+    right: DensityScore | None
+
+    @property
+    def marks(self) -> tuple[tuple[ImageResult, Finding], ...]:
+        """Findings that reach an operating point, with their image."""
+        return tuple(
+            (image, finding)
+            for image in self.images
+            for finding in image.findings
+            if finding.operating_point is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Which algorithm, parameters and run gave a number; stands in every row of every table."""
+
+    algorithm: str
+    version: str
+    parameters_digest: str
+    """first 16 hex digits of the SHA-256 of the canonical JSON of the parameters"""
+    run_id: str
+    recorded_at: str
+    """UTC, ISO 8601 with Z"""

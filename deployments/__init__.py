@@ -1,0 +1,1 @@
+"""How a site runs it: settings, command line, demo, clusters. The only room that reads the environment."""
