@@ -29,7 +29,10 @@ class Reason(StrEnum):
     MISSING_LATERALITY = "missing_laterality", "neither header nor pixels tell left from right"
     MISSING_VIEW = "missing_view", "the header does not tell the view"
     WRONG_MODALITY = "wrong_modality", "not a mammogram"
-    NOT_MEASURABLE = "not_measurable", "a mammogram of a kind that is not measured (for example a multi-frame or colour image)"
+    NOT_MEASURABLE = (
+        "not_measurable",
+        "a mammogram of a kind that is not measured (for example a multi-frame or colour image)",
+    )
     DUPLICATE = "duplicate", "the same instance, byte for byte, was here before"
     CONFLICT = "conflicting_duplicate", "another object under a SOP Instance UID that was here before; both are kept"
     TWO_PATIENTS = "two_patients_in_study", "two patients under one Study Instance UID; nothing of it is combined"

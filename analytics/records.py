@@ -11,7 +11,6 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-
 from reread.analytics.reasons import Reason
 
 Contour = tuple[tuple[float, float], ...]

@@ -1,0 +1,252 @@
+"""The settings: one TOML file and the environment, validated once at start.
+
+Order of precedence: environment (``REREAD_`` + field, ``__`` between levels), the TOML file, the defaults
+below. Each field's docstring is its documentation: `site.example.toml` and `docs/reference/settings.md`
+are made from it. This is the only module that looks at the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from reread.analytics.errors import SettingsInvalid
+
+SETTINGS_FILE_VARIABLE = "REREAD_SETTINGS"
+DEFAULT_FILE = Path("site.toml")
+
+AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[^\\\s](?:[^\\\x00-\x1f]*[^\\\s])?$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Role(StrEnum):
+    """What a peer is used for."""
+
+    SOURCE = "source"
+    """may send to us and is polled"""
+    DESTINATION = "destination"
+    """gets our results"""
+
+
+class ClusterWord(StrEnum):
+    """Where the work is done."""
+
+    LOCAL = "local"
+    """a Dask LocalCluster of processes on this machine"""
+    ADDRESS = "address"
+    """a standing Dask scheduler; `cluster.address` says where"""
+
+
+class ResultFormatWord(StrEnum):
+    """What is written back."""
+
+    CAD_SR = "mammography-cad-sr"
+    CAPTURE = "secondary-capture"
+
+
+class AnalysisWord(StrEnum):
+    """The built-in analyses."""
+
+    MAMMOGRAPHY = "mammography"
+
+
+class ListenerGroup(_Group):
+    """The C-STORE listener."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 for all interfaces."""
+    port: Port = 11112
+    """TCP port; 0 takes a free one."""
+    max_associations: int = Field(default=10, ge=1, le=1000)
+    """Associations at the same time; one more is rejected (local limit exceeded)."""
+    quiet_s: float = Field(default=120.0, ge=0)
+    """A study without a new image for this long is complete (R0.28 calls it the case timeout). Seconds."""
+
+
+class PeerGroup(_Group):
+    """One DICOM node that we talk to. Unknown callers are refused."""
+
+    name: Name
+    """Our short name for it, used in routes and logs."""
+    ae_title: AETitle
+    """Its AE title."""
+    host: str
+    """Its host name or address."""
+    port: Port
+    """Its TCP port."""
+    roles: frozenset[Role] = frozenset({Role.SOURCE, Role.DESTINATION})
+    """source, destination, or both."""
+
+
+class RouteGroup(_Group):
+    """What happens to studies from one source."""
+
+    source: Name
+    """Name of the peer that the studies come from; `import` for folders."""
+    analyses: tuple[AnalysisWord, ...] = (AnalysisWord.MAMMOGRAPHY,)
+    """Which analyses run."""
+    destinations: tuple[Name, ...] = ()
+    """Names of the peers that get the results."""
+    formats: tuple[ResultFormatWord, ...] = (ResultFormatWord.CAD_SR, ResultFormatWord.CAPTURE)
+    """Which DICOM objects are written."""
+
+
+class PollGroup(_Group):
+    """Asking the sources for studies by C-FIND."""
+
+    days_back: int = Field(default=2, ge=0, le=36500)
+    """How many days before today are asked for."""
+    modality: str = "MG"
+    """Modalities in Study (0008,0061) to ask for."""
+    move_timeout_s: float = Field(default=600.0, gt=0)
+    """A C-MOVE without an answer for this long is given up and tried again next time. Seconds."""
+
+
+class ClusterGroup(_Group):
+    """Who computes."""
+
+    kind: ClusterWord = ClusterWord.LOCAL
+    """local, or address for a standing Dask scheduler."""
+    workers: int = Field(default=0, ge=0, le=1024)
+    """Worker processes of a local cluster; 0: one per core."""
+    worker_memory_gib: float = Field(default=3.0, ge=1.0)
+    """Memory of one worker before it is restarted. GiB."""
+    address: str = ""
+    """Address of the standing scheduler, for example tcp://host:8786."""
+    studies_per_shard: int = Field(default=50, ge=1, le=1000)
+    """At most this many studies per Prefect task; a task costs about 0.1 s of its own."""
+
+
+class LimitsGroup(_Group):
+    """Bounds that are checked before memory is taken or a file is written."""
+
+    max_image_megapixels: float = Field(default=120.0, gt=0)
+    """Rows x Columns above this are refused. Megapixels."""
+    max_object_mib: int = Field(default=4096, ge=1)
+    """A larger DICOM object is refused. MiB."""
+    min_free_disk_gib: float = Field(default=1.0, ge=0)
+    """With less free space than this nothing is accepted (status A700). GiB."""
+
+
+class DeliveryGroup(_Group):
+    """Sending results."""
+
+    retry_interval_s: float = Field(default=60.0, ge=0)
+    """Wait between two tries. Seconds."""
+    retry_duration_s: float = Field(default=86400.0, ge=0)
+    """After this long a delivery is given up, and reported. Seconds."""
+    commitment_timeout_s: float = Field(default=30.0, gt=0)
+    """How long the answer to a storage commitment request is waited for. Seconds."""
+
+
+class Settings(BaseSettings):
+    """Everything that a site can set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="REREAD_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+
+    ae_title: AETitle = "REREAD"
+    """Our own AE title, called and calling."""
+    data: Path = Path("reread-data")
+    """Folder for spool, ledger, warehouse, results and reports."""
+    ledger_url: str = ""
+    """SQLAlchemy URL of the ledger; empty: SQLite in the data folder."""
+    listener: ListenerGroup = ListenerGroup()
+    """Receiving."""
+    poll: PollGroup = PollGroup()
+    """Fetching."""
+    cluster: ClusterGroup = ClusterGroup()
+    """Computing."""
+    limits: LimitsGroup = LimitsGroup()
+    """Bounds."""
+    delivery: DeliveryGroup = DeliveryGroup()
+    """Sending."""
+    peers: tuple[PeerGroup, ...] = ()
+    """The DICOM nodes that we know."""
+    routes: tuple[RouteGroup, ...] = ()
+    """Source, analyses, destinations, formats."""
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        names = [peer.name for peer in self.peers]
+        if len(set(names)) != len(names):
+            raise ValueError("two peers have the same name")
+        known = {peer.name: peer for peer in self.peers}
+        for route in self.routes:
+            if route.source != "import" and route.source not in known:
+                raise ValueError(f"routes: source {route.source!r} is no peer")
+            for destination in route.destinations:
+                if destination not in known:
+                    raise ValueError(f"routes: destination {destination!r} is no peer")
+                if Role.DESTINATION not in known[destination].roles:
+                    raise ValueError(f"routes: peer {destination!r} does not have the role destination")
+        if self.cluster.kind is ClusterWord.ADDRESS and not self.cluster.address:
+            raise ValueError("cluster.address is needed with cluster.kind = 'address'")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before file; no .env files, no secrets folder."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def resolved_ledger_url(self) -> str:
+        return self.ledger_url or f"sqlite:///{(self.data / 'ledger.sqlite').resolve()}"
+
+    def peer(self, name: str) -> PeerGroup:
+        """The peer of that name (KeyError when there is none; validation has checked routes)."""
+        return next(peer for peer in self.peers if peer.name == name)
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read and check the settings.
+
+    Parameters
+    ----------
+    path
+        The TOML file; None takes the one named by ``REREAD_SETTINGS``, else ``site.toml`` if it exists.
+
+    Raises
+    ------
+    SettingsInvalid
+        One line per wrong field, with its dotted name.
+    """
+    named = os.environ.get(SETTINGS_FILE_VARIABLE)
+    chosen = path or (Path(named) if named else None)
+    if chosen is not None and not chosen.is_file():
+        raise SettingsInvalid(f"no settings file at {chosen}")
+    chosen = chosen or DEFAULT_FILE
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=chosen)
+
+    try:
+        loaded = FromFile()
+        return Settings.model_construct(**{name: getattr(loaded, name) for name in Settings.model_fields})
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors())
+        raise SettingsInvalid("\n".join(lines)) from error
+    except ValueError as error:  # the TOML itself
+        raise SettingsInvalid(f"{chosen}: {error}") from error
