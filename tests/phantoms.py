@@ -111,7 +111,7 @@ def phantom(
     mass_mm, radius_mm = (0.35 * depth, centre_y + 0.55 * half_height), 6.0
     if mass:
         away = np.hypot(x_mm - mass_mm[0], y_mm - mass_mm[1])
-        tissue = tissue + 0.16 / (1 + np.exp((away - radius_mm) / 0.8))
+        tissue = tissue + 0.08 * (1 - np.tanh((away - radius_mm) / 1.6))
 
     cluster_mm = (0.5 * depth, centre_y - 0.5 * half_height)
     members_mm: list[tuple[float, float]] = []
