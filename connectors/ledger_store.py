@@ -1,0 +1,127 @@
+"""Opening the ledger's database: SQLite in WAL mode, or PostgreSQL; one writer at a time in both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from reread.analytics.errors import LedgerError
+from reread.connectors.ledger_tables import METADATA, SCHEMA, SCHEMA_VERSION
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+_BUSY_S = 30.0
+_ADVISORY_LOCK = 0x52455245  # any constant: names our lock among those of a shared PostgreSQL
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock that is used when none is given."""
+    return datetime.now(UTC)
+
+
+def seconds(moment: datetime) -> float:
+    """Seconds since 1970 of an aware time (ValueError for a naive one)."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without time zone")
+    return moment.timestamp()
+
+
+class LedgerStore:
+    """A database with the ledger's tables, usable from several threads and several processes.
+
+    Raises
+    ------
+    LedgerError
+        If it cannot be opened, or was written by another version of the schema.
+    """
+
+    def __init__(self, url: str, clock: Clock = utc_now) -> None:
+        self._clock = clock
+        self._engine = _engine(url)
+        self._process = os.getpid()
+        try:
+            self._create()
+        except SQLAlchemyError as error:
+            self._engine.dispose()
+            raise LedgerError(f"the ledger cannot be opened: {type(error).__name__}") from error
+        except LedgerError:
+            self._engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _now(self) -> float:
+        return seconds(self._clock())
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        """A transaction that holds the only write lock from its start, and is durable at its end."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+            yield connection
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        """A transaction that sees one moment."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        if os.getpid() != self._process:  # forked: the parent keeps its connections
+            self._engine.dispose(close=False)
+            self._process = os.getpid()
+        try:
+            with self._engine.connect() as connection:
+                if connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql(begin)
+                yield connection
+                connection.commit()
+        except DBAPIError as error:
+            # the statement's parameters stay out of the text
+            raise LedgerError(f"the ledger does not answer: {type(error.orig).__name__}: {error.orig}") from error
+
+    def _create(self) -> None:
+        with self._write() as connection:
+            METADATA.create_all(connection)
+            found = connection.execute(select(SCHEMA.c.version)).scalar()
+            if found is None:
+                connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
+            elif found != SCHEMA_VERSION:
+                raise LedgerError(f"the ledger has schema version {found}, this program needs {SCHEMA_VERSION}")
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    if not parsed.database or parsed.database == ":memory:":
+        raise LedgerError("the ledger must outlive the process: name a file, sqlite:///path")
+    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": _BUSY_S}, pool_size=8, max_overflow=56)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")  # an acknowledged instance survives a power cut
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    return engine

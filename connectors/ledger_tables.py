@@ -1,0 +1,135 @@
+"""The ledger's tables (SQLAlchemy Core); the same on SQLite and PostgreSQL. Times are seconds since 1970, UTC."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+
+METADATA = MetaData()
+
+_UID = String(64)
+
+SCHEMA = Table("ledger_schema", METADATA, Column("version", Integer, primary_key=True, autoincrement=False))
+
+STUDIES = Table(
+    "study_revisions",
+    METADATA,
+    Column("study_instance_uid", _UID, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("woman", String(64), nullable=False),
+    Column("study_date", String(8), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("two_patients", Boolean, nullable=False, default=False),
+    Column("evidence", Text, nullable=False, default=""),
+    Column("run_id", String(64), nullable=False, default=""),
+    Column("reason", String(40), nullable=False, default=""),
+    Column("detail", Text, nullable=False, default=""),
+    Column("opened_at", Double, nullable=False),
+    Column("last_arrival_at", Double, nullable=False),
+    Column("closed_at", Double),
+    Column("changed_at", Double, nullable=False),
+    Index("study_revisions_by_state", "state", "last_arrival_at"),
+)
+
+INSTANCES = Table(
+    "instances",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("sop_instance_uid", _UID, nullable=False),
+    Column("dataset_digest", String(64), nullable=False),
+    Column("sop_class_uid", _UID, nullable=False),
+    Column("series_instance_uid", _UID, nullable=False),
+    Column("study_instance_uid", _UID, nullable=False),
+    # the revision that was open when it came; it belongs to that and all later ones of the woman. Null: not measured
+    Column("revision", Integer),
+    Column("woman", String(64), nullable=False),
+    Column("study_date", String(8), nullable=False),
+    Column("modality", String(16), nullable=False),
+    Column("transfer_syntax_uid", _UID, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("size_bytes", Double, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(40), nullable=False, default=""),
+    Column("detail", Text, nullable=False, default=""),
+    Column("received_at", Double, nullable=False),
+    Column("times_received", Integer, nullable=False, default=1),
+    UniqueConstraint("sop_instance_uid", "dataset_digest"),
+    Index("instances_by_study", "study_instance_uid", "woman"),
+    Index("instances_by_reason", "reason"),
+)
+
+REJECTIONS = Table(
+    "rejections",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("path", Text, nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("sop_instance_uid", _UID, nullable=False),
+    Column("study_instance_uid", _UID, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("rejected_at", Double, nullable=False),
+    Index("rejections_by_digest", "digest"),
+    Index("rejections_by_study", "study_instance_uid"),
+)
+
+MEASUREMENTS = Table(
+    "measurements",
+    METADATA,
+    Column("study_instance_uid", _UID, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("algorithm", String(64), primary_key=True),
+    Column("version", String(64), primary_key=True),
+    Column("parameters_digest", String(64), primary_key=True),
+    Column("run_id", String(64), nullable=False),
+    Column("measured_at", Double, nullable=False),
+    ForeignKeyConstraint(
+        ["study_instance_uid", "revision"], ["study_revisions.study_instance_uid", "study_revisions.revision"]
+    ),
+)
+
+DELIVERIES = Table(
+    "deliveries",
+    METADATA,
+    Column("sop_instance_uid", _UID, primary_key=True),
+    Column("destination", String(64), primary_key=True),
+    Column("sop_class_uid", _UID, nullable=False),
+    Column("study_instance_uid", _UID, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("commit", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("transaction_uid", _UID, nullable=False, default=""),
+    Column("detail", Text, nullable=False, default=""),
+    Column("first_attempt_at", Double),
+    Column("next_attempt_at", Double, nullable=False, default=0.0),
+    Column("changed_at", Double, nullable=False),
+    Index("deliveries_by_state", "state", "next_attempt_at"),
+    Index("deliveries_by_study", "study_instance_uid", "revision"),
+)
+
+TRANSACTIONS = Table(
+    "commitment_transactions",
+    METADATA,
+    Column("transaction_uid", _UID, primary_key=True),
+    Column("destination", String(64), nullable=False),
+    Column("requested_at", Double, nullable=False),
+    Column("answered_at", Double),
+)
