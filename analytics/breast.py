@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from reread.analytics.errors import MeasurementFailed
 from reread.analytics.frame import Frame, Mask, Plane, disc, largest_contour, resample
 from reread.analytics.records import BreastRegion, Mammogram
@@ -128,7 +127,7 @@ def _foreground(frame: Frame, parameters: BreastParameters) -> Mask:
     return keep
 
 
-def _skin_level(levels: NDArray[np.float32], parameters: BreastParameters) -> float:
+def _skin_level(levels: Plane, parameters: BreastParameters) -> float:
     """The level of the skin line: a little above air.
 
     The minimum cross entropy threshold parts air from tissue, but runs inside the thinning edge of the breast; the
@@ -150,7 +149,7 @@ def _skin_level(levels: NDArray[np.float32], parameters: BreastParameters) -> fl
     return min(raised, split)
 
 
-def _best_component(opened: NDArray[np.uint8], pixels: Plane) -> Mask:
+def _best_component(opened: Plane, pixels: Plane) -> Mask:
     """The largest component; tape and borders are long, thin and evenly bright, so they lose area."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     if count < 2:

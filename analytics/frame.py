@@ -6,6 +6,7 @@ Detectors that work in a frame know nothing of pixel spacing, of the side or of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from reread.analytics.records import Contour, Mammogram
 
 Mask = NDArray[np.bool_]
-Plane = NDArray[np.float32]
+# float32 throughout; OpenCV's stubs promise only "integer or floating", so the type says no more than that
+Plane = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +68,7 @@ class Frame:
             self.stored_columns,
         )
 
-    def plane_from(self, other: Frame, plane: NDArray[np.float32]) -> Plane:
+    def plane_from(self, other: Frame, plane: Plane) -> Plane:
         """A plane that belongs to `other`, resampled (linear) onto the pixels of this frame; same side."""
         x_scale, y_scale = self.column_scale / other.column_scale, self.row_scale / other.row_scale
         x_shift = (self.origin[0] - other.origin[0]) / other.column_scale
@@ -121,10 +123,10 @@ def resample(
     )
 
 
-def disc(radius_mm: float, spacing_mm: float) -> NDArray[np.uint8]:
+def disc(radius_mm: float, spacing_mm: float) -> Plane:
     """A round structuring element of odd size."""
     radius = max(1, round(radius_mm / spacing_mm))
-    element: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    element: Plane = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     return element
 
 

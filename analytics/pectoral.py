@@ -125,9 +125,7 @@ def _best_line(step: tuple[Plane, Plane], inside: Mask, parameters: PectoralPara
     return _Line(float(top[best]), float(bottom[best]))
 
 
-def _cliff(
-    step: tuple[Plane, Plane], line: _Line, parameters: PectoralParameters
-) -> NDArray[np.float64] | None:
+def _cliff(step: tuple[Plane, Plane], line: _Line, parameters: PectoralParameters) -> NDArray[np.float64] | None:
     """The path (x, y) of steepest descent beside the line, by dynamic programming across a band."""
     length = float(np.hypot(line.top, line.bottom))
     count = max(8, round(length))
