@@ -1,6 +1,7 @@
 """The ledger: the truth about the work. It survives a crash and holds no patient data.
 
-Instances and studies are here, deliveries in `ledger_deliveries`, reports in `ledger_questions`. A study is a row of revisions: an image
+Instances and studies are here, deliveries in `ledger_deliveries`, reports in `ledger_questions`.
+A study is a row of revisions: an image
 that comes after a revision was closed opens the next one. Each revision holds the images of one woman, so
 two patients under one Study Instance UID are flagged and never combined (R0.526).
 """

@@ -214,13 +214,17 @@ class DeliveryBook(LedgerStore):
             return True
 
     def fail_overdue_commitments(
-        self, now: datetime, timeout_s: float, *, retry_interval_s: float, retry_duration_s: float
+        self, now: datetime, timeout_s: float, *, destination: str, retry_interval_s: float, retry_duration_s: float
     ) -> int:
         """Fail deliveries whose commitment was not answered within the timeout (R4.234); returns how many."""
         overdue = (
             select(DELIVERIES)
             .join(TRANSACTIONS, TRANSACTIONS.c.transaction_uid == _D.transaction_uid)
-            .where(_D.state == DeliveryState.SENT, TRANSACTIONS.c.requested_at <= seconds(now) - timeout_s)
+            .where(
+                _D.destination == destination,
+                _D.state == DeliveryState.SENT,
+                TRANSACTIONS.c.requested_at <= seconds(now) - timeout_s,
+            )
         )
         with self._write() as connection:
             rows = connection.execute(overdue).all()

@@ -1,0 +1,220 @@
+"""The one way into the house: admit, make the bytes durable, book them. Listener, poller and import use it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reread.analytics.errors import InputError
+from reread.analytics.reasons import Reason
+from reread.connectors.admission import (
+    CANNOT_UNDERSTAND,
+    OUT_OF_RESOURCES,
+    Admission,
+    AdmissionPolicy,
+    Disposition,
+    StoreRequest,
+    admit,
+)
+from reread.connectors.ledger import Ledger
+from reread.connectors.ledger_records import Instance, Outcome, StudyRevision
+from reread.connectors.part10 import Digests, Part10, digests_of, read_part10
+from reread.connectors.pseudonyms import Pseudonyms
+from reread.connectors.spool import Spool
+from reread.connectors.states import InstanceState
+
+_STATES = {
+    Disposition.QUEUED: InstanceState.RECEIVED,
+    Disposition.IGNORED: InstanceState.IGNORED,
+    Disposition.PASSED_THROUGH: InstanceState.PASSED_THROUGH,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What became of one object."""
+
+    admission: Admission
+    outcome: Outcome | None
+    """None if it was rejected"""
+    sop_instance_uid: str = ""
+    study_instance_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of a folder; every file is in exactly one of the counts."""
+
+    files: int
+    dispositions: Mapping[Disposition, int]
+    duplicates: int
+    conflicts: int
+    closed: tuple[StudyRevision, ...]
+    """study revisions that this import completed"""
+
+
+class Intake:
+    """Takes objects in.
+
+    Parameters
+    ----------
+    spool, ledger, pseudonyms, policy
+        Where bytes go, where they are booked, who makes the pseudonyms, what may come in.
+    """
+
+    def __init__(
+        self, spool: Spool, ledger: Ledger, pseudonyms: Pseudonyms, policy: AdmissionPolicy | None = None
+    ) -> None:
+        self.spool = spool
+        self.ledger = ledger
+        self.policy = policy or AdmissionPolicy()
+        self._pseudonyms = pseudonyms
+
+    def receive(
+        self,
+        part: Path,
+        source: str,
+        *,
+        command_sop_class_uid: str = "",
+        command_sop_instance_uid: str = "",
+        may_store: bool = True,
+        name: str = "received.dcm",
+    ) -> Reception:
+        """Take in a complete Part 10 file that lies in the spool's incoming folder; it is gone from there after.
+
+        When this returns an accepted reception, bytes, name and ledger row are on the disk.
+
+        Raises
+        ------
+        OSError, LedgerError
+            Nothing was acknowledged: the sender has to keep the object.
+        """
+        try:
+            try:
+                facts = read_part10(part)
+            except InputError as error:
+                admission = Admission(
+                    Disposition.REJECTED, CANNOT_UNDERSTAND, None, error.reason.sentence[:64], error.reason
+                )
+                if may_store:
+                    self._reject(part, name, admission, error.detail, source, None)
+                return Reception(admission, None)
+            request = self._request(part, facts, command_sop_class_uid, command_sop_instance_uid, may_store)
+            admission = admit(request, self.policy)
+            if not admission.accepted:
+                if admission.reason is not None and admission.reason is not Reason.IMPOSSIBLE_SIZE:
+                    self._reject(part, name, admission, admission.comment, source, facts)
+                return Reception(admission, None, facts.sop_instance_uid, facts.study_instance_uid)
+            outcome = self._book(part, facts, admission, source)
+            return Reception(admission, outcome, facts.sop_instance_uid, facts.study_instance_uid)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def import_file(self, path: Path, source: str = "import") -> Reception:
+        """Copy one file in; the original stays untouched. A file that cannot be used is kept and booked too."""
+        if path.stat().st_size + self.policy.min_free_bytes > self.spool.free_bytes():
+            admission = Admission(Disposition.REJECTED, OUT_OF_RESOURCES, None, "Out of resources")
+            return Reception(admission, None)
+        return self.receive(self.spool.copy_in(path), source, name=path.name)
+
+    def import_folder(self, folder: Path, source: str = "import") -> ImportReport:
+        """Copy every file below a folder in, in order of path, and close the studies that it touched.
+
+        Raises
+        ------
+        OSError
+            When the disk is full or unreadable; what was booked so far stays, a repetition completes it.
+        """
+        dispositions: Counter[Disposition] = Counter()
+        outcomes: Counter[Outcome] = Counter()
+        studies: dict[str, None] = {}
+        files = 0
+        for path in sorted(item for item in folder.rglob("*") if item.is_file()):
+            files += 1
+            reception = self.import_file(path, source)
+            if reception.admission.status == OUT_OF_RESOURCES:
+                raise OSError(f"no space left for the import after {files - 1} files")
+            dispositions[reception.admission.disposition] += 1
+            if reception.outcome is not None:
+                outcomes[reception.outcome] += 1
+                studies[reception.study_instance_uid] = None
+        closed = tuple(
+            revision for study in studies for revision in self.ledger.close_study(study, f"import of {files} files")
+        )
+        return ImportReport(files, dispositions, outcomes[Outcome.DUPLICATE], outcomes[Outcome.CONFLICT], closed)
+
+    def _request(
+        self, part: Path, facts: Part10, command_class: str, command_instance: str, may_store: bool
+    ) -> StoreRequest:
+        return StoreRequest(
+            sop_class_uid=facts.sop_class_uid,
+            sop_instance_uid=facts.sop_instance_uid,
+            study_instance_uid=facts.study_instance_uid,
+            series_instance_uid=facts.series_instance_uid,
+            modality=facts.modality,
+            manufacturer=facts.manufacturer,
+            lossy=facts.lossy,
+            size_bytes=part.stat().st_size,
+            # the object is on the disk already
+            free_bytes=self.spool.free_bytes() + part.stat().st_size,
+            command_sop_class_uid=command_class,
+            command_sop_instance_uid=command_instance,
+            may_store=may_store,
+            readable=facts.complete,
+        )
+
+    def _reject(
+        self, part: Path, name: str, admission: Admission, detail: str, source: str, facts: Part10 | None
+    ) -> None:
+        stored = self.spool.adopt_rejected(part, name)
+        # what is no UID never gets into the ledger
+        uids = (facts.sop_instance_uid, facts.study_instance_uid) if facts is not None else ("", "")
+        sop, study = (uid if len(uid) <= 64 and set(uid) <= set("0123456789.") else "" for uid in uids)
+        self.ledger.reject(
+            stored.path,
+            admission.reason or Reason.NOT_DICOM,
+            detail,
+            sop_instance_uid=sop,
+            study_instance_uid=study,
+            digest=stored.digest,
+            source=source,
+        )
+
+    def _book(self, part: Path, facts: Part10, admission: Admission, source: str) -> Outcome:
+        digests: Digests = digests_of(part, facts)
+        stored = self.spool.adopt(part, facts.sop_instance_uid)
+        # no Patient ID: such a study is a woman of its own, never one with all the others
+        identity = facts.patient_id or f"study {facts.study_instance_uid}"
+        outcome = self.ledger.add_instance(
+            Instance(
+                sop_instance_uid=facts.sop_instance_uid,
+                sop_class_uid=facts.sop_class_uid,
+                series_instance_uid=facts.series_instance_uid,
+                study_instance_uid=facts.study_instance_uid,
+                woman=self._pseudonyms.woman(identity),
+                study_date=facts.study_date if facts.study_date.isdigit() else "",
+                modality=facts.modality,
+                transfer_syntax_uid=facts.transfer_syntax_uid,
+                path=stored.path,
+                size_bytes=stored.size_bytes,
+                digest=stored.digest,
+                dataset_digest=digests.dataset,
+                source=source,
+                state=_STATES[admission.disposition],
+            )
+        )
+        if outcome is Outcome.DUPLICATE:
+            self._settle_duplicate(facts.sop_instance_uid, digests.dataset, stored.path, stored.digest)
+        return outcome
+
+    def _settle_duplicate(self, uid: str, dataset_digest: str, path: str, digest: str) -> None:
+        """Keep one file: the booked one if it is still there, else this one."""
+        booked = self.ledger.instance_path(uid, dataset_digest)
+        if booked is None or booked == path:
+            return
+        if self.spool.holds(booked):
+            self.spool.discard(path)
+        else:
+            self.ledger.move_instance_file(uid, dataset_digest, path, digest)

@@ -1,0 +1,158 @@
+"""The few facts that the door needs from a Part 10 file, read without pixels and without pydicom's warnings.
+
+Values are taken as raw bytes: pydicom's own conversion would quote an invalid value, for example a Patient
+ID, in a warning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pydicom
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+from reread.analytics.errors import NotDicom
+from reread.analytics.reasons import Reason
+
+_BLOCK_BYTES = 1 << 20
+_UNDEFINED = 0xFFFFFFFF
+_TAGS = {
+    "sop_class_uid": 0x00080016,
+    "sop_instance_uid": 0x00080018,
+    "study_date": 0x00080020,
+    "modality": 0x00080060,
+    "manufacturer": 0x00080070,
+    "patient_id": 0x00100020,
+    "study_instance_uid": 0x0020000D,
+    "series_instance_uid": 0x0020000E,
+    "lossy": 0x00282110,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part10:
+    """Header facts; `patient_id` must go no further than the pseudonym."""
+
+    transfer_syntax_uid: str
+    dataset_offset: int
+    """where the data set begins in the file"""
+    complete: bool
+    """the pixel data reach their stated end"""
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_date: str
+    modality: str
+    manufacturer: str
+    patient_id: str
+    study_instance_uid: str
+    series_instance_uid: str
+    lossy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """SHA-256, lower-case hex."""
+
+    file: str
+    dataset: str
+    """of the transfer syntax and the data set, without file meta information"""
+
+
+def read_part10(path: Path) -> Part10:
+    """Read the facts.
+
+    Raises
+    ------
+    NotDicom
+        With `Reason.EMPTY`, `NOT_DICOM` or `TRUNCATED`; the text quotes nothing of the file.
+    """
+    size = path.stat().st_size
+    if size == 0:
+        raise NotDicom(Reason.EMPTY)
+    with path.open("rb") as file:
+        start = file.read(132)
+        if start[128:] != b"DICM":
+            raise NotDicom(Reason.NOT_DICOM, "no DICM at byte 128")
+        file.seek(0)
+        try:
+            dataset = pydicom.dcmread(file, stop_before_pixels=True)
+            meta = dataset.file_meta
+            syntax = _text(meta, 0x00020010)
+            offset = 144 + int(meta.FileMetaInformationGroupLength) if 0x00020000 in meta else 0
+            values = {name: _text(dataset, tag) for name, tag in _TAGS.items()}
+            complete = syntax == DeflatedExplicitVRLittleEndian or _complete(file, size, syntax)
+        except (EOFError, struct.error) as error:
+            raise NotDicom(Reason.TRUNCATED, "ends inside the header") from error
+        except (InvalidDicomError, AttributeError, KeyError, ValueError, NotImplementedError) as error:
+            raise NotDicom(Reason.NOT_DICOM, f"the header cannot be parsed ({type(error).__name__})") from None
+        except Exception as error:  # pydicom lets many kinds through on broken files; none may stop the door
+            raise NotDicom(Reason.NOT_DICOM, f"the header cannot be parsed ({type(error).__name__})") from None
+    if not syntax:
+        raise NotDicom(Reason.NOT_DICOM, "no Transfer Syntax UID")
+    return Part10(syntax, offset, complete, **values)
+
+
+def digests_of(path: Path, facts: Part10) -> Digests:
+    """Both digests in one pass over the file."""
+    whole, inner = hashlib.sha256(), hashlib.sha256(facts.transfer_syntax_uid.encode() + b"\0")
+    position = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            whole.update(block)
+            if position + len(block) > facts.dataset_offset:
+                inner.update(block[max(0, facts.dataset_offset - position) :])
+            position += len(block)
+    return Digests(whole.hexdigest(), inner.hexdigest())
+
+
+def _text(dataset: Any, tag: int) -> str:
+    if tag not in dataset:
+        return ""
+    element = dataset.get_item(tag)
+    value = element.value
+    if isinstance(value, bytes):
+        try:
+            value = value.decode("utf-8")
+        except UnicodeDecodeError:
+            value = value.decode("latin-1")
+    if value is None:
+        return ""
+    return unicodedata.normalize("NFC", str(value).strip("\0 \t\r\n"))
+
+
+def _complete(file: BinaryIO, size: int, syntax: str) -> bool:
+    """Whether the element at the current position (the pixel data, or nothing) reaches its end."""
+    at = file.tell()
+    order = ">" if syntax == "1.2.840.10008.1.2.2" else "<"
+    explicit = syntax != "1.2.840.10008.1.2"
+    head = file.read(12)
+    if not head:
+        return True
+    if len(head) < 8:
+        return False
+    if explicit and head[4:6] in (b"OB", b"OW", b"OF", b"OD", b"UN"):
+        if len(head) < 12:
+            return False
+        length, data = struct.unpack(order + "I", head[8:12])[0], at + 12
+    else:
+        length, data = struct.unpack(order + "I", head[4:8])[0], at + 8
+    if length != _UNDEFINED:
+        return bool(data + length <= size)
+    # encapsulated: item after item until the sequence delimiter (PS3.5 A.4)
+    file.seek(data)
+    while True:
+        item = file.read(8)
+        if len(item) < 8:
+            return False
+        group, element, length = struct.unpack("<HHI", item)
+        if (group, element) == (0xFFFE, 0xE0DD):
+            return True
+        if (group, element) != (0xFFFE, 0xE000) or length == _UNDEFINED:
+            return False
+        if file.seek(length, 1) > size:
+            return False

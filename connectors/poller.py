@@ -1,0 +1,205 @@
+"""Asking an archive for studies and fetching what is missing, and only that.
+
+Windows are split when the archive cuts its answers off; what is fetched is decided by comparing the
+archive's counts with the ledger; what arrived is counted in the ledger, not in the archive's report (R3.238).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+
+from reread.analytics.errors import ArchiveError, ArchiveRefused
+from reread.connectors.archive import Archive, FoundStudy, StudyQuery
+from reread.connectors.ledger import Ledger
+
+LOG = logging.getLogger(__name__)
+
+_OUT_OF_RESOURCES = 0xA700
+_DAY_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Days from `first` to `last`, both included; within a single day, seconds of the day, both included."""
+
+    first: date
+    last: date
+    first_second: int = 0
+    last_second: int = _DAY_SECONDS - 1
+
+    def __post_init__(self) -> None:
+        if self.last < self.first or not 0 <= self.first_second <= self.last_second < _DAY_SECONDS:
+            raise ValueError("an empty window")
+
+
+@dataclass(frozen=True, slots=True)
+class PollReport:
+    """What one poll did."""
+
+    studies_found: int
+    studies_fetched: int
+    instances_wanted: int
+    """objects that the archive has and the ledger did not"""
+    instances_arrived: int
+    incomplete: tuple[str, ...]
+    """Study Instance UIDs of which something is still missing; the next poll asks again"""
+    failed: tuple[tuple[str, str], ...]
+    """(Study Instance UID, cause) of those that could not be fetched"""
+    truncated: tuple[Window, ...]
+    """windows that the archive cut off and that cannot be split further"""
+
+
+def split_window(window: Window) -> tuple[Window, Window] | None:
+    """Two halves that cover the window without overlap; None for a single second."""
+    days = (window.last - window.first).days
+    if days > 0:
+        middle = window.first + timedelta(days=days // 2)
+        return Window(window.first, middle), Window(middle + timedelta(days=1), window.last)
+    if window.first_second == window.last_second:
+        return None
+    half = (window.first_second + window.last_second) // 2
+    day = window.first
+    return Window(day, day, window.first_second, half), Window(day, day, half + 1, window.last_second)
+
+
+def query_of(window: Window, modality: str) -> StudyQuery:
+    """The C-FIND keys of a window."""
+    whole_days = (window.first_second, window.last_second) == (0, _DAY_SECONDS - 1)
+    return StudyQuery(
+        first_date=window.first,
+        last_date=window.last,
+        modality=modality,
+        first_time=None if whole_days else _time(window.first_second),
+        last_time=None if whole_days else _time(window.last_second),
+    )
+
+
+def slice_days(window: Window, days: int) -> Iterator[Window]:
+    """Windows of at most `days` days, newest first: today's studies do not wait for the archive's oldest."""
+    last = window.last
+    while last >= window.first:
+        first = max(window.first, last - timedelta(days=days - 1))
+        yield Window(first, last)
+        last = first - timedelta(days=1)
+
+
+def find_all(
+    archive: Archive, window: Window, modality: str, result_cap: int | None
+) -> tuple[dict[str, FoundStudy], tuple[Window, ...]]:
+    """Every study of a window, splitting it wherever the answer looks cut off.
+
+    Parameters
+    ----------
+    result_cap
+        An answer of at least so many studies counts as cut off, as does status A700; None if the archive has no cap.
+
+    Returns
+    -------
+    studies, truncated
+        By Study Instance UID; and windows that are cut off still at a single second.
+    """
+    studies: dict[str, FoundStudy] = {}
+    truncated: list[Window] = []
+    waiting = [window]
+    while waiting:
+        part = waiting.pop()
+        try:
+            found = list(archive.find_studies(query_of(part, modality)))
+            cut = result_cap is not None and len(found) >= result_cap
+        except ArchiveRefused as error:
+            if error.status != _OUT_OF_RESOURCES:
+                raise
+            found, cut = [], True
+        studies.update((study.study_instance_uid, study) for study in found)
+        if cut:
+            halves = split_window(part)
+            if halves is None:
+                truncated.append(part)
+            else:
+                waiting += reversed(halves)
+    return studies, tuple(truncated)
+
+
+def poll(
+    archive: Archive,
+    ledger: Ledger,
+    window: Window,
+    modality: str = "MG",
+    *,
+    result_cap: int | None = None,
+    slice_length_days: int = 31,
+) -> PollReport:
+    """Fetch what the archive has in this window and the ledger has not; close what is complete.
+
+    A second poll of the same window fetches nothing. A study that fails does not stop the others.
+
+    Raises
+    ------
+    ArchiveError
+        If the archive cannot be asked at all.
+    """
+    found = fetched = wanted = arrived = 0
+    incomplete: list[str] = []
+    failed: list[tuple[str, str]] = []
+    truncated: list[Window] = []
+    for part in slice_days(window, slice_length_days):
+        studies, cut = find_all(archive, part, modality, result_cap)
+        truncated += cut
+        found += len(studies)
+        for study in studies.values():
+            try:
+                fetch = _bring(archive, ledger, study)
+            except ArchiveError as error:
+                LOG.warning("a study could not be fetched: %s", error)
+                failed.append((study.study_instance_uid, str(error)))
+                continue
+            fetched += fetch.asked
+            wanted += fetch.wanted
+            arrived += fetch.arrived
+            if not fetch.complete:
+                incomplete.append(study.study_instance_uid)
+    return PollReport(found, fetched, wanted, arrived, tuple(incomplete), tuple(failed), tuple(truncated))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    asked: bool
+    wanted: int
+    arrived: int
+    complete: bool
+
+
+def _bring(archive: Archive, ledger: Ledger, study: FoundStudy) -> _Fetch:
+    uid = study.study_instance_uid
+    before = ledger.known_instances(uid, archive.name)
+    count = study.instance_count
+    if count is not None and len(before) >= count:
+        ledger.close_study(uid, f"count of {archive.name}: {len(before)} of {count}")
+        return _Fetch(False, 0, 0, True)
+    if before or count is None:
+        there = archive.find_instances(uid)
+        missing = tuple(item for item in there if item.sop_instance_uid not in before)
+        if there and not missing:
+            ledger.close_study(uid, f"instances of {archive.name}: {len(there)} of {len(there)}")
+            return _Fetch(False, 0, 0, True)
+        # an archive that does not answer below the study: ask for the whole
+        archive.fetch_study(uid, missing if before else ())
+        expected = {item.sop_instance_uid for item in there}
+        wanted = len(missing) if there else (count or 0) - len(before)
+    else:
+        archive.fetch_study(uid)
+        expected, wanted = set(), count
+    after = ledger.known_instances(uid, archive.name)
+    complete = expected <= after if expected else count is not None and len(after) >= count
+    if complete:
+        ledger.close_study(
+            uid, f"count of {archive.name}: {len(after)} of {count if count is not None else len(after)}"
+        )
+    return _Fetch(True, wanted, len(after - before), complete)
+
+
+def _time(second: int) -> time:
+    return time(second // 3600, second // 60 % 60, second % 60)
