@@ -54,25 +54,25 @@ def draw_marks(mammogram: Mammogram, result: ImageResult, *, height_px: int = 90
     scale_x = scale_y * spacing.column_spacing_mm / spacing.row_spacing_mm
     width_px = max(1, round(header.columns * scale_x))
     pen = _Pen(header, scale_x, scale_y, mirrored=_chest_wall_on_left(mammogram, result) != _hangs_left(header))
-    grey = cv2.resize(mammogram.pixels, (width_px, height_px), interpolation=cv2.INTER_AREA)
-    grey = cv2.flip(grey, 1) if pen.mirrored else grey
+    grey = np.asarray(cv2.resize(mammogram.pixels, (width_px, height_px), interpolation=cv2.INTER_AREA), np.float32)
+    grey = grey[:, ::-1] if pen.mirrored else grey
     windowed = _window(grey, pen.polygon(result.breast.outline) if result.breast else None)
-    canvas = cv2.cvtColor(windowed, cv2.COLOR_GRAY2RGB)
-    canvas = cv2.resize(canvas, None, fx=_FINER, fy=_FINER, interpolation=cv2.INTER_LINEAR)
+    enlarged = cv2.resize(windowed, None, fx=_FINER, fy=_FINER, interpolation=cv2.INTER_LINEAR)
+    canvas: Picture = np.repeat(np.asarray(enlarged, np.uint8)[:, :, None], 3, axis=2)
     lines = canvas.copy()
     if result.breast is not None:
         _polyline(lines, pen.polygon(result.breast.outline), _SKIN, 1.2, pen, header)
     if result.pectoral is not None:
         _polyline(lines, pen.polygon(result.pectoral.outline), _MUSCLE, 1.2, pen, header, dashed=True)
-    canvas = cv2.addWeighted(lines, 0.75, canvas, 0.25, 0)
+    canvas = np.asarray(cv2.addWeighted(lines, 0.75, canvas, 0.25, 0), np.uint8)
     if result.nipple is not None:
         _nipple(canvas, *pen.point(result.nipple.x_px, result.nipple.y_px), sure=result.nipple.confidence >= 0.5)
     for finding in sorted(result.findings, key=lambda item: item.score):
         if finding.operating_point is not None:
-            _mark(canvas, finding, pen, spacing.mean_mm / (pen.scale_y / _FINER) ** -1)
-    picture = cv2.resize(canvas, (width_px, height_px), interpolation=cv2.INTER_AREA)
+            _mark(canvas, finding, pen)
+    picture: Picture = np.asarray(cv2.resize(canvas, (width_px, height_px), interpolation=cv2.INTER_AREA), np.uint8)
     _captions(picture, result)
-    return np.ascontiguousarray(picture, dtype=np.uint8)
+    return picture
 
 
 def montage(pictures: Sequence[tuple[ImageHeader, Picture]], *, gap_px: int = 6) -> Picture:
@@ -200,7 +200,7 @@ def _nipple(canvas: Picture, x: float, y: float, *, sure: bool) -> None:
         cv2.polylines(canvas, [_fixed(ends)], False, _NIPPLE, max(1, round(1.4 * _FINER)), cv2.LINE_AA, _SHIFT)
 
 
-def _mark(canvas: Picture, finding: Finding, pen: _Pen, _: float) -> None:
+def _mark(canvas: Picture, finding: Finding, pen: _Pen) -> None:
     """A circle or a triangle around the finding, on a dark seam so that it stands out on dense tissue."""
     x, y = pen.point(finding.x_px, finding.y_px)
     radius = _SMALLEST_MARK_PX * _FINER
@@ -247,21 +247,17 @@ def write_text(
 
 
 def _captions(picture: Picture, result: ImageResult) -> None:
-    """View on the side away from the chest wall, density below it."""
+    """View and density in the lower outer corner: the film's own letters stand in the upper one."""
     right = _hangs_left(result.header)
     x = picture.shape[1] - 14 if right else 14
     size = max(12, picture.shape[0] // 42)
-    write_text(
-        picture,
-        f"{result.header.laterality} {result.header.view}",
-        x,
-        14 + size,
-        size_px=size + 8,
-        bold=True,
-        right=right,
-    )
+    foot = picture.shape[0] - 14
+    words = ""
     if result.density is not None:
         words = f"density {result.density.percent_density:.0f} %  ({result.density.category})"
-        write_text(picture, words, x, 24 + 2 * size, size_px=size, colour=_QUIET, right=right)
     if result.failure is not None:
-        write_text(picture, f"not measured: {result.failure.value}", x, 24 + 2 * size, size_px=size, right=right)
+        words = f"not measured: {result.failure.value}"
+    if words:
+        write_text(picture, words, x, foot, size_px=size, colour=_QUIET, right=right)
+    view = f"{result.header.laterality} {result.header.view}"
+    write_text(picture, view, x, foot - size - 12, size_px=size + 8, bold=True, right=right)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 from reread.analytics.errors import AuthoringFailed
 from reread.analytics.reasons import Reason
 from reread.analytics.records import Provenance, StudyResult
@@ -191,7 +191,7 @@ def _write(dataset: Dataset, path: Path) -> None:
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = derived_uid("implementation", "reread")
+    meta.ImplementationClassUID = UID(derived_uid("implementation", "reread"))
     meta.ImplementationVersionName = "REREAD"
     dataset.file_meta = meta
     path.parent.mkdir(parents=True, exist_ok=True)

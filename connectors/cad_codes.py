@@ -143,13 +143,6 @@ LEGACY: dict[str, tuple[str, str]] = {
 }
 """SCT code → code value and scheme of the legacy profile"""
 
-SINGLE_IMAGE_FINDINGS = frozenset(
-    {
-        *(code.value for code in (MASS, CLUSTER, CALCIFICATION, COMPOSITION, NIPPLE, BREAST_GEOMETRY)),
-        *("111099", "111101", "111102", "111103", "111105", "129770007", "129795008", "129788004"),
-    }
-)
-
 
 def in_profile(code: Code, options: CadReportOptions) -> Code:
     """The code as the profile writes it."""

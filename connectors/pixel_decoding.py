@@ -10,13 +10,14 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 from reread.analytics.errors import PixelsUnreadable
 from reread.analytics.reasons import Reason
@@ -136,7 +137,8 @@ def _rle(encoded: EncodedPixels, frame: bytes) -> Words:
     count = encoded.rows * encoded.columns
     if len(decoded) < count * kind.itemsize:
         raise ValueError("RLE segments end early")
-    return np.frombuffer(decoded, kind, count=count).reshape(encoded.rows, encoded.columns)
+    cells = np.frombuffer(decoded, kind, count=count).reshape(encoded.rows, encoded.columns)
+    return _as_words(cells, encoded)
 
 
 def _imagecodecs(codec: Callable[[bytes], NDArray[np.generic]]) -> Callable[[EncodedPixels, bytes], Words]:
@@ -149,7 +151,7 @@ def _imagecodecs(codec: Callable[[bytes], NDArray[np.generic]]) -> Callable[[Enc
 def _pydicom(plugin: str) -> Callable[[EncodedPixels, bytes], Words]:
     def run(encoded: EncodedPixels, frame: bytes) -> Words:
         decoder = get_decoder(UID(encoded.transfer_syntax_uid))
-        options = {
+        options: Any = {
             "rows": encoded.rows,
             "columns": encoded.columns,
             "bits_allocated": encoded.bits_allocated,
