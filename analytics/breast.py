@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -9,7 +10,10 @@ import numpy as np
 from reread.analytics.errors import MeasurementFailed
 from reread.analytics.frame import Frame, Mask, Plane, disc, largest_contour, resample
 from reread.analytics.records import BreastRegion, Mammogram
-from skimage.filters import threshold_li
+from skimage import filters
+
+_cross_entropy: Callable[..., float] = filters.threshold_li
+"""scikit-image has no types here"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +138,8 @@ def _skin_level(levels: Plane, parameters: BreastParameters) -> float:
     skin lies where the signal leaves the air's own peak.
     """
     # tape and labels can hold the iteration in a second, higher minimum: start it from below as well
-    start = 0.5 * float(levels.mean())
-    split = min(float(threshold_li(levels)), float(threshold_li(levels, initial_guess=start)))
+    start = 0.5 * float(levels.mean() + levels.min())
+    split = min(_cross_entropy(levels), _cross_entropy(levels, initial_guess=start))
     air = levels[levels < split]
     if air.size < 100:
         return split

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from reread.analytics.breast import SegmentedBreast
 from reread.analytics.errors import MeasurementFailed
-from reread.analytics.frame import Mask, Plane, disc
+from reread.analytics.frame import Mask, Plane, blur_inside, disc
 from reread.analytics.pectoral import SegmentedPectoral
 from reread.analytics.records import DensityScore
 
@@ -25,8 +25,12 @@ class DensityParameters:
     """this quantile of the pixels stands for fat"""
     bright_quantile: float = 0.995
     """this quantile of the whole breast, muscle included, stands for the brightest tissue"""
-    dense_fraction: float = 0.55
+    dense_fraction: float = 0.6
     """tissue is dense from this fraction of the way from fat to brightest; chosen on the odd half of mini-MIAS"""
+    levelling_mm: float = 8.0
+    """standard deviation of the surroundings against which tissue is also judged: the breast is not equally thick"""
+    levelling_weight: float = 1.0
+    """weight of the difference from the surroundings"""
     least_contrast: float = 0.04
     """least difference of brightest tissue and fat, of the full range; below it nothing is dense"""
     category_b_from: float = 10.0
@@ -47,8 +51,10 @@ def measure_density(
     """Measure percent density.
 
     Interactive thresholding (Byng et al. 1994, doi 10.1088/0031-9155/39/10/008) with the threshold set from the
-    image: part of the way from its fat to its brightest tissue. Skin zone and muscle count as breast and not at all,
-    respectively. Raw detector values are put on a logarithmic scale first.
+    image: part of the way from its fat to its brightest tissue. A pixel is compared after its difference from its
+    surroundings has been added once more, which offsets uneven thickness; so `dense_threshold` holds for that
+    levelled image. The zone under the skin counts as breast but never as dense; the muscle does not count. Raw
+    detector values are put on a logarithmic scale first.
 
     Raises
     ------
@@ -65,17 +71,17 @@ def measure_density(
     breast_area_mm2 = float((breast.mask & ~muscle).sum()) * pixel_mm2
     if core.sum() * pixel_mm2 < 300.0:
         raise MeasurementFailed("too little breast is left without muscle and skin to measure density")
+    around = blur_inside(pixels, (breast.mask & ~wide).astype(np.float32), parameters.levelling_mm, frame.spacing_mm)
+    levelled = (pixels + parameters.levelling_weight * (pixels - around))[core]
     tissue = pixels[core]
     fat = float(np.quantile(tissue, parameters.fat_quantile))
-    brightest = float(
-        np.quantile(pixels[breast.mask & (breast.depth_mm > parameters.periphery_mm)], parameters.bright_quantile)
-    )
+    brightest = float(np.quantile(pixels[breast.mask], parameters.bright_quantile))
     contrast = brightest - fat
     if contrast < parameters.least_contrast:
         threshold, dense = brightest, 0
     else:
         threshold = fat + parameters.dense_fraction * contrast
-        dense = int((tissue >= threshold).sum())
+        dense = int((levelled >= threshold).sum())
     dense_area_mm2 = dense * pixel_mm2
     percent = 100.0 * dense_area_mm2 / breast_area_mm2
     stored = float(1.0 - np.exp(-threshold * _LOG_RANGE)) if for_processing else threshold

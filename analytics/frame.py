@@ -104,7 +104,7 @@ def resample(
     size, pixels = mammogram.header.spacing, mammogram.pixels
     columns = pixels.shape[1]
     left, top, right, bottom = crop_px or (0, 0, columns, pixels.shape[0])
-    part = pixels[top:bottom, columns - right : columns - left] if mirrored else pixels[top:bottom, left:right]
+    part: Plane = pixels[top:bottom, columns - right : columns - left] if mirrored else pixels[top:bottom, left:right]
     target = max(spacing_mm, size.mean_mm)
     wide = max(1, round(part.shape[1] * size.column_spacing_mm / target))
     high = max(1, round(part.shape[0] * size.row_spacing_mm / target))

@@ -25,7 +25,7 @@ class MassParameters:
     """standard deviation before the gradient"""
     background_mm: float = 25.0
     """standard deviation of the background that is taken away"""
-    contrast_weight: float = 0.1
+    contrast_weight: float = 0.05
     """weight of the contrast against that of the convergence"""
     skin_mm: float = 6.0
     """candidates nearer to the skin are left out"""
@@ -101,9 +101,8 @@ def _maps(breast: SegmentedBreast, pectoral: SegmentedPectoral | None, parameter
         frame.mirrored,
         frame.stored_columns,
     )
-    nearest = {"dsize": size, "interpolation": cv2.INTER_NEAREST}
-    inside: Mask = cv2.resize(breast.mask.astype(np.uint8), **nearest) > 0
-    in_muscle: Mask = cv2.resize(muscle.astype(np.uint8), **nearest) > 0
+    inside: Mask = cv2.resize(breast.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    in_muscle: Mask = cv2.resize(muscle.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     depth = cv2.resize(breast.depth_mm, size, interpolation=cv2.INTER_LINEAR)
     spacing = small.spacing_mm
     # the muscle is levelled on its own, so that its edge is no gradient
