@@ -30,7 +30,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 from reread.analytics.errors import InputError
 from reread.connectors.archive_index import ArchiveIndex, IdentifierInvalid, Stored
-from reread.connectors.chunked import abandon, prepare_pynetdicom, receive_into, take
+from reread.connectors.chunked import MAX_PDU_BYTES, abandon, prepare_pynetdicom, receive_into, take
 from reread.connectors.commitment import (
     REQUEST_COMMITMENT,
     CommitmentResult,
@@ -122,7 +122,7 @@ class ArchiveServer:
             if path.is_file():
                 self._index.add(path)
         ae = AE(ae_title=self._ae_title)
-        ae.maximum_pdu_size = 0
+        ae.maximum_pdu_size = MAX_PDU_BYTES
         ae.maximum_associations = 1000
         for context in (
             StudyRootQueryRetrieveInformationModelFind,

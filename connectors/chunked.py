@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import secrets
+import socket
 import threading
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -20,9 +21,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pynetdicom
-from pynetdicom import _config, dimse_messages
+from pynetdicom import _config, dimse_messages, transport
 
 LOG = logging.getLogger(__name__)
+
+MAX_PDU_BYTES = 1 << 20
+"""Offered to peers. Without a limit (0) a sender may put a whole object into one PDU, and so into our memory;
+what larger PDUs gain is gained at 128 KiB."""
 
 _places: WeakKeyDictionary[Any, tuple[Path, int]] = WeakKeyDictionary()
 _open: WeakKeyDictionary[Any, Incoming] = WeakKeyDictionary()
@@ -83,6 +88,8 @@ def prepare_pynetdicom() -> None:
     if not hasattr(dimse_messages, "NamedTemporaryFile"):
         raise RuntimeError(f"pynetdicom {pynetdicom.__version__} receives differently; chunked.py has to be adapted")
     dimse_messages.NamedTemporaryFile = _file_for_this_thread
+    # 3.0.4 skips the close when the shutdown fails, that is whenever the peer has gone: the socket leaks
+    transport.AssociationSocket._shutdown_socket = _shutdown_and_close  # type: ignore[method-assign]
 
 
 def receive_into(application_entity: Any, folder: Path, max_bytes: int) -> None:
@@ -118,3 +125,11 @@ def _file_for_this_thread(**arguments: Any) -> Any:
     incoming = Incoming(folder / f"{os.getpid()}-{secrets.token_hex(8)}.part", max_bytes)
     _open[association] = incoming
     return incoming
+
+
+def _shutdown_and_close(self: transport.AssociationSocket) -> None:
+    if self.socket is not None:
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.socket.close()

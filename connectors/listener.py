@@ -16,7 +16,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 from reread.analytics.errors import InputError, LedgerError
 from reread.connectors.admission import OUT_OF_RESOURCES, WILL_NOT_PROCESS, Admission, AdmissionPolicy, Disposition
-from reread.connectors.chunked import abandon, prepare_pynetdicom, receive_into, take
+from reread.connectors.chunked import MAX_PDU_BYTES, abandon, prepare_pynetdicom, receive_into, take
 from reread.connectors.commitment import ALL_COMMITTED, FAILURES_EXIST, CommitmentResult, read_result
 from reread.connectors.gatekeeper import Gatekeeper
 from reread.connectors.intake import Intake, Reception
@@ -100,7 +100,7 @@ class Listener:
         self._spool.clear_incoming()
         settings = self._settings
         ae = AE(ae_title=settings.ae_title)
-        ae.maximum_pdu_size = 0
+        ae.maximum_pdu_size = MAX_PDU_BYTES
         ae.maximum_associations = settings.max_associations + 1000  # the gatekeeper counts, with R1.56's reason
         ae.network_timeout = settings.network_timeout_s
         ae.add_supported_context(Verification)

@@ -85,7 +85,9 @@ def read_part10(path: Path) -> Part10:
             syntax = _text(meta, 0x00020010)
             offset = 144 + int(meta.FileMetaInformationGroupLength) if 0x00020000 in meta else 0
             values = {name: _text(dataset, tag) for name, tag in _TAGS.items()}
-            complete = syntax == DeflatedExplicitVRLittleEndian or _complete(file, size, syntax)
+            complete = syntax == DeflatedExplicitVRLittleEndian or (
+                _header_whole(dataset, file.tell()) and _complete(file, size, syntax)
+            )
         except (EOFError, struct.error) as error:
             raise NotDicom(Reason.TRUNCATED, "ends inside the header") from error
         except (InvalidDicomError, AttributeError, KeyError, ValueError, NotImplementedError) as error:
@@ -123,6 +125,16 @@ def _text(dataset: Any, tag: int) -> str:
     if value is None:
         return ""
     return unicodedata.normalize("NFC", str(value).strip("\0 \t\r\n"))
+
+
+def _header_whole(dataset: Any, at: int) -> bool:
+    """Whether the last element before the pixels ends where reading stopped; pydicom minds no missing bytes."""
+    last = max(dataset.keys(), default=None)
+    if last is None:
+        return False
+    element = dataset.get_item(last)
+    length = getattr(element, "length", _UNDEFINED)
+    return length == _UNDEFINED or bool(element.value_tell + length == at)
 
 
 def _complete(file: BinaryIO, size: int, syntax: str) -> bool:
