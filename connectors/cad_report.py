@@ -38,9 +38,8 @@ def cad_report_content(
     """
     options = options or CadReportOptions()
     targets = {item.header.sop_instance_uid: (1, 2, place) for place, item in enumerate(result.images, start=1)}
-    rejected: list[tuple[int, ...]] = [
-        (1, 2, place) for place in range(len(targets) + 1, len(targets) + 1 + len(unmeasured))
-    ]
+    first = len(result.images) + 1
+    rejected: list[tuple[int, ...]] = [(1, 2, place) for place in range(first, first + len(unmeasured))]
     library = [_library_entry(item.header, options) for item in result.images]
     library += [image("CONTAINS", item.sop_class_uid, item.sop_instance_uid) for item in unmeasured]
     impressions = [study_impression(result, provenance, options)]

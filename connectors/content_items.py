@@ -121,5 +121,6 @@ def _coordinates(concept: Code, graphic_type: str, points: Points, target: tuple
     item = _item("HAS PROPERTIES", "SCOORD", concept, [by_reference("SELECTED FROM", target)])
     item.GraphicType = graphic_type
     # SCOORD counts from the corner of the first pixel (PS3.3 C.18.6.1.2), Reread from its centre
-    item.GraphicData = [value + 0.5 for xy in points for value in xy]
+    # and a smoothed outline may reach a little beyond the image
+    item.GraphicData = [max(value + 0.5, 0.0) for xy in points for value in xy]
     return item

@@ -13,7 +13,6 @@ from pathlib import Path
 import pydicom
 from pydicom import config
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from reread.analytics.errors import NotAMammogram, NotDicom
 from reread.analytics.reasons import Reason
 from reread.connectors.mammogram_header import text
@@ -77,14 +76,13 @@ def parse(content: bytes, *, stop_before_pixels: bool = False) -> Dataset:
     NotDicom
         NOT_DICOM or TRUNCATED.
     """
+    marked = content[128:132] == b"DICM"
     with quiet_reading() as complaints:
         try:
-            try:
-                dataset = pydicom.dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels)
-            except InvalidDicomError:
-                dataset = pydicom.dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels, force=True)
+            dataset = pydicom.dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels, force=not marked)
             known = bool(text(dataset, "SOPClassUID"))
-            cut = _cut_off(dataset) or any("nd of file" in str(complaint.message) for complaint in complaints)
+            ended = any("nd of file" in str(complaint.message) for complaint in complaints)
+            cut = not stop_before_pixels and (ended or _cut_off(dataset))
         except RecursionError:
             raise NotDicom(Reason.NOT_DICOM, "sequences nested too deeply to be read") from None
         except EOFError:
@@ -93,12 +91,12 @@ def parse(content: bytes, *, stop_before_pixels: bool = False) -> Dataset:
             if inflate_failed(error):
                 raise NotDicom(Reason.TRUNCATED, "ends inside the deflated dataset") from None
             raise NotDicom(Reason.NOT_DICOM, f"the header cannot be parsed ({type(error).__name__})") from None
+    if cut and (known or marked):
+        raise NotDicom(Reason.TRUNCATED, "ends inside a data element")
     if not known:
         if "MediaStorageSOPClassUID" in getattr(dataset, "file_meta", ()):
             raise NotAMammogram(Reason.WRONG_MODALITY, "no SOP Class UID; a media directory or not an instance")
         raise NotDicom(Reason.NOT_DICOM, "no SOP Class UID")
-    if cut and not stop_before_pixels:
-        raise NotDicom(Reason.TRUNCATED, "ends inside a data element")
     return dataset
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydicom import config
-from pydicom.charset import python_encoding
+from pydicom.charset import convert_encodings, encode_string, python_encoding
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.valuerep import validate_value
@@ -87,7 +87,20 @@ def source_values(path: Path) -> Dataset:
             elif keyword in _TYPE_2:
                 setattr(copied, keyword, None)
         copied.StudyInstanceUID = str(source.StudyInstanceUID)
+        if charset and not _encodable(copied, charset):
+            copied.SpecificCharacterSet = ["ISO_IR 192"]
     return copied
+
+
+def _encodable(copied: Dataset, charset: list[str]) -> bool:
+    """Whether every text fits the character set that the source states; some sources misuse theirs."""
+    with quiet_reading() as complaints:
+        encodings = convert_encodings(list(charset))
+        for element in copied:
+            if element.VR in ("PN", "LO", "SH", "ST", "LT") and element.value:
+                for part in str(element.value).replace("=", "^").split("^"):
+                    encode_string(part, encodings)
+        return not complaints
 
 
 def _character_set(source: Dataset) -> list[str]:
