@@ -48,7 +48,8 @@ class CalcificationParameters:
     width_score: float = 3.0
     """raw score steps of the logistic curve"""
     operating_points: tuple[float, float, float] = (0.74, 0.6, 0.46)
-    """least score of the operating points 0, 1 and 2: 0.1, 0.25 and 0.5 false marks a normal image, on the odd cases of mini-MIAS"""
+    """least score of the operating points 0, 1 and 2: 0.1, 0.25 and 0.5 false marks a normal
+    image of the odd cases of mini-MIAS"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,7 +46,8 @@ class MassParameters:
     width_score: float = 0.5
     """raw score steps of the logistic curve"""
     operating_points: tuple[float, float, float] = (0.65, 0.56, 0.46)
-    """least score of the operating points 0, 1 and 2: 0.25, 0.5 and 1.0 false marks a normal image, on the odd cases of mini-MIAS"""
+    """least score of the operating points 0, 1 and 2: 0.25, 0.5 and 1.0 false marks a normal
+    image of the odd cases of mini-MIAS"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
