@@ -184,7 +184,7 @@ class Intake:
 
     def _book(self, part: Path, facts: Part10, admission: Admission, source: str) -> Outcome:
         digests: Digests = digests_of(part, facts)
-        stored = self.spool.adopt(part, facts.sop_instance_uid)
+        stored = self.spool.adopt(part, facts.sop_instance_uid, digests.file)
         # no Patient ID: such a study is a woman of its own, never one with all the others
         identity = facts.patient_id or f"study {facts.study_instance_uid}"
         outcome = self.ledger.add_instance(

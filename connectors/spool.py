@@ -97,10 +97,10 @@ class Spool:
         """A fresh name in the incoming folder."""
         return self.incoming / f"{os.getpid()}-{secrets.token_hex(8)}.part"
 
-    def adopt(self, part: Path, sop_instance_uid: str) -> Stored:
+    def adopt(self, part: Path, sop_instance_uid: str, digest: str | None = None) -> Stored:
         """Make a complete file in the incoming folder a durable object of the spool.
 
-        When this returns, bytes and name are on the disk.
+        When this returns, bytes and name are on the disk. `digest` is its SHA-256 if the caller knows it.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class Spool:
             If the disk refuses.
         """
         uid = check_uid(sop_instance_uid)
-        digest = _sync_and_digest(part)
+        digest = _sync_and_digest(part, digest)
         shard = hashlib.sha256(uid.encode()).hexdigest()
         return self._place(part, self._objects / shard[:2] / shard[2:4] / f"{uid}.{digest[:16]}.dcm", digest)
 
@@ -173,7 +173,7 @@ class Spool:
         return Stored(target.relative_to(self.root).as_posix(), size_bytes, digest)
 
 
-def _sync_and_digest(part: Path) -> str:
+def _sync_and_digest(part: Path, digest: str | None = None) -> str:
     with part.open("rb") as file:
         os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest or hashlib.file_digest(file, "sha256").hexdigest()

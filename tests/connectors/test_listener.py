@@ -9,13 +9,15 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pydicom
 import pytest
 from loopback import House, house
 from made_dicom import made, study, write
 from pydicom.encaps import encapsulate
-from pydicom.uid import HTJ2KLossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, HTJ2KLossless
 from pynetdicom import AE, build_context
 from pynetdicom.sop_class import Verification
 from reread.analytics.errors import ArchiveUnreachable, LedgerError
@@ -149,12 +151,14 @@ def test_private_class_and_any_transfer_syntax(tmp_path):
         compressed.PixelData = encapsulate([b"\xff\x4f" + bytes(1000)])
         compressed["PixelData"].is_undefined_length = True
         private = made(2, sop_class="1.2.826.0.1.3680043.9.3811.77.1", modality="OT")
-        paths = [write(compressed, tmp_path / "c.dcm"), write(private, tmp_path / "p.dcm")]
-        assert [item.status for item in sender(node).store(paths)] == [0, 0]
+        deflated = made(3, syntax=DeflatedExplicitVRLittleEndian)
+        paths = [write(item, tmp_path / f"{n}.dcm") for n, item in enumerate((compressed, private, deflated))]
+        assert [item.status for item in sender(node).store(paths)] == [0, 0, 0]
         node.ledger.close_study("2.25.1", "test")
-        (image,) = node.ledger.studies_to_measure()[0].instances
-        assert image.transfer_syntax_uid == HTJ2KLossless
-        assert node.ledger.known_instances("2.25.1") == {"2.25.1.1", "2.25.1.2"}
+        images = node.ledger.studies_to_measure()[0].instances
+        assert [item.transfer_syntax_uid for item in images] == [HTJ2KLossless, DeflatedExplicitVRLittleEndian]
+        assert node.ledger.known_instances("2.25.1") == {"2.25.1.1", "2.25.1.2", "2.25.1.3"}
+        assert pydicom.dcmread(node.spool.resolve(images[1].path)).PixelData == deflated.PixelData
 
 
 def test_a_sender_that_dies_inside_an_object_leaves_nothing(tmp_path):
@@ -266,3 +270,18 @@ def test_garbage_on_the_port_does_no_harm(tmp_path):
         sender(node).echo()
         with open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as other:
             assert sum(other.counts().instances.values()) == 0
+
+
+def test_parallel_senders_of_the_same_and_of_different_objects(tmp_path):
+    shared = study(tmp_path / "shared", 5, study="2.25.7")
+    own = [study(tmp_path / "own", 5, study=f"2.25.{n}") for n in range(10, 16)]
+    with house(tmp_path, SENDER) as node:
+        with ThreadPoolExecutor(6) as pool:
+            answers = pool.map(lambda paths: sender(node).store([*paths, *shared]), own)
+            assert {item.status for outcomes in answers for item in outcomes} == {0x0000}
+        counts = node.ledger.counts()
+        assert (sum(counts.instances.values()), counts.duplicates) == (35, 25)
+        assert len(node.ledger.known_instances("2.25.7")) == 5
+        node.ledger.close_study("2.25.7", "test")
+        assert all(node.spool.holds(item.path) for item in node.ledger.studies_to_measure()[0].instances)
+        assert len(list((node.spool.root / "objects").rglob("*.dcm"))) == 35
