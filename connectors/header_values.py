@@ -152,7 +152,7 @@ def equipment_values(target: Dataset, provenance: Provenance) -> None:
     moment = recorded(provenance)
     target.Manufacturer = "Reread"
     target.ManufacturerModelName = "Reread"
-    target.DeviceSerialNumber = provenance.parameters_digest[:16] or "none"
+    target.DeviceSerialNumber = "software"
     target.StationName = "REREAD"
     target.SoftwareVersions = f"{provenance.algorithm} {provenance.version}"[:64]
     target.ContentDate = moment.strftime("%Y%m%d")

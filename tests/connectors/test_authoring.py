@@ -14,6 +14,7 @@ from reread.analytics.pictures import draw_marks
 from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage
 from reread.connectors.authoring import ResultFormat, author_study
+from reread.connectors.dicom_parts import quiet_reading
 from reread.connectors.mammograms import read_mammogram
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "interop"
@@ -204,6 +205,7 @@ def test_attributes_of_foreign_character_sets_are_copied_verbatim(tmp_path):
             folder=tmp_path / path.stem,
             formats=[ResultFormat.CAD_SR],
         )
-        source, written = pydicom.dcmread(path), pydicom.dcmread(report.path)
-        assert str(source.PatientName) == str(written.PatientName)
+        with quiet_reading():  # one of them misuses its character set
+            name = str(pydicom.dcmread(path).PatientName)
+        assert str(pydicom.dcmread(report.path).PatientName) == name
         assert_valid(report.path)
