@@ -30,7 +30,9 @@ class CalcificationParameters:
     noise_floor: float = 0.0025
     """least noise, of the full range: quantisation of 8-bit images"""
     least_z: float = 3.5
-    """a spot stands out this many local standard deviations"""
+    """a spot stands out this many local standard deviations, at the reference pixel distance"""
+    reference_spacing_mm: float = 0.2
+    """pixel distance that `least_z` holds for; finer pixels give noise more chances, so spots have to stand out more"""
     largest_elongation: float = 2.5
     """ratio of curvatures above which a spot is part of a line (vessel, fibre)"""
     reach_mm: float = 5.0
@@ -101,13 +103,22 @@ def _spots(
     )
     z = sharp / np.maximum(noise, np.float32(parameters.noise_floor))
     highest = cv2.dilate(z, np.ones((3, 3), np.uint8))
-    y, x = np.nonzero((z >= highest) & (z >= parameters.least_z) & usable)
+    y, x = np.nonzero((z >= highest) & (z >= _least_z(spacing, parameters)) & usable)
     if not y.size:
         return _Spots(np.empty((0, 2)), np.empty(0))
     round_enough = _roundness(inner, x, y, spacing) * parameters.largest_elongation >= 1.0
     x, y = x[round_enough], y[round_enough]
     order = np.argsort(-z[y, x], kind="stable")[: parameters.most_spots]
     return _Spots(np.column_stack([x, y])[order].astype(np.float64), z[y, x][order].astype(np.float64))
+
+
+def _least_z(spacing_mm: float, parameters: CalcificationParameters) -> float:
+    """The threshold at which Gaussian noise gives as many spots per area as at the reference pixel distance.
+
+    The tail falls like exp(-z²/2) and the number of pixels grows with the inverse square of their distance.
+    """
+    more = max(1.0, (parameters.reference_spacing_mm / spacing_mm) ** 2)
+    return float(np.sqrt(parameters.least_z**2 + 2.0 * np.log(more)))
 
 
 def _usable(
@@ -149,7 +160,7 @@ def _clusters(frame: Frame, spots: _Spots, parameters: CalcificationParameters) 
         return ()
     reach = parameters.reach_mm / frame.spacing_mm
     tree = cKDTree(spots.points)
-    gain = np.minimum(spots.strength, 12.0) - parameters.least_z + 0.5
+    gain = np.minimum(spots.strength, 12.0) - _least_z(frame.spacing_mm, parameters) + 0.5
     free = np.ones(count, dtype=bool)
     neighbours = [np.array(near, dtype=np.intp) for near in tree.query_ball_point(spots.points, reach)]
     found: list[Finding] = []
