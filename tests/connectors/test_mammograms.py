@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from pathlib import Path
 
 import imagecodecs
@@ -270,3 +271,16 @@ def test_real_device_images():
     assert mammogram.pixels.shape == (3062, 2394)
     film = read_mammogram(SHARED / "dicom-mg" / "NEMA-WG04-MG1-J2KI.dcm")
     assert film.header.inferred[0].startswith("modality: RG given")
+
+
+def test_threads_do_not_disturb_each_other_or_the_process(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pydicom import config
+
+    before = (config.settings.reading_validation_mode, list(warnings.filters))
+    paths = [save(mammogram_dataset(number=number), tmp_path / f"{number}.dcm") for number in range(1, 9)]
+    with ThreadPoolExecutor(4) as pool:
+        read = list(pool.map(read_mammogram, paths * 4))
+    assert [item.header.sop_instance_uid for item in read[:8]] == [f"2.25.2000{number}" for number in range(1, 9)]
+    assert (config.settings.reading_validation_mode, list(warnings.filters)) == before
