@@ -27,7 +27,11 @@ _HANGING_ORDER = [(side, view) for view in (View.CC, View.MLO) for side in (Late
 
 
 def tables(
-    studies: Iterable[StudyResult], provenance: Provenance, *, sources: Mapping[str, str] | None = None
+    studies: Iterable[StudyResult],
+    provenance: Provenance,
+    *,
+    sources: Mapping[str, str] | None = None,
+    orphans: Iterable[RejectedImage] = (),
 ) -> dict[str, pa.Table]:
     """Turn results into one table per schema.
 
@@ -39,6 +43,8 @@ def tables(
         Stands in every row.
     sources
         SOP Instance UID -> file name, for the `source` column of the images table.
+    orphans
+        Files that never came into a study; they stand in the images table with revision 0.
 
     Returns
     -------
@@ -63,7 +69,10 @@ def tables(
             if image.density is not None:
                 density = {name: getattr(image.density, name) for name in image.density.__slots__}
                 rows["density"].append({**where, **density, **stamp})
-        rows["images"].extend({**key, **_rejected(image), **stamp} for image in study.rejected)
+        rows["images"].extend({**key, **_rejected(refused), **stamp} for refused in study.rejected)
+    for orphan in orphans:
+        key = {"study_instance_uid": orphan.study_instance_uid, "study_revision": 0}
+        rows["images"].append({**key, **_rejected(orphan), **stamp})
     return {name: pa.Table.from_pylist(rows[name], schema=schema) for name, schema in TABLES.items()}
 
 

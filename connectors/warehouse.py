@@ -1,6 +1,6 @@
 """The warehouse: immutable Parquet parts in, SQL out.
 
-Layout: ``ROOT/<table>/study_year=<year>/<run>-<part>.parquet``, one file per table, shard and year. A part
+Layout: ``ROOT/<table>/year=<year>/<part>.parquet``, one file per table, shard and year. A part
 is written as ``.part``, synced and renamed, so a reader never sees half a file (0 torn reads against
 366 when written in place, measured before this was built). ``ROOT/<table>/empty.parquet`` carries the
 schema of a table before its first row. Nothing long-lived holds a DuckDB file open:
@@ -96,7 +96,7 @@ class Warehouse:
             table = tables[name]
             if table.schema != schema:
                 raise RereadError(f"table {name} does not have the schema of reread.analytics.schema")
-            year_of_row = [years[uid] for uid in table["study_instance_uid"].to_pylist()]
+            year_of_row = [years.get(uid, 0) for uid in table["study_instance_uid"].to_pylist()]
             for year in sorted(set(year_of_row)):
                 rows = table.filter(pa.array([value == year for value in year_of_row]))
                 final = self.root / name / f"year={year:04d}" / f"{part}.parquet"
@@ -151,9 +151,10 @@ class Warehouse:
     @staticmethod
     def _connect(path: Path | str, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         # no extension is ever fetched from the network: a query fails fast offline
-        settings = {"autoinstall_known_extensions": "false", "TimeZone": "UTC"}
         try:
-            return duckdb.connect(str(path), read_only=read_only, config=settings)
+            return duckdb.connect(
+                str(path), read_only=read_only, config={"autoinstall_known_extensions": "false", "TimeZone": "UTC"}
+            )
         except duckdb.Error as error:
             raise QueryFailed(str(error)) from error
 

@@ -14,7 +14,6 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
-
 from reread.analytics.errors import SettingsInvalid
 
 SETTINGS_FILE_VARIABLE = "REREAD_SETTINGS"
@@ -86,6 +85,8 @@ class PeerGroup(_Group):
     """Its TCP port."""
     roles: frozenset[Role] = frozenset({Role.SOURCE, Role.DESTINATION})
     """source, destination, or both."""
+    commits: bool = True
+    """Whether storage commitment is asked of it after a send."""
 
 
 class RouteGroup(_Group):
@@ -106,6 +107,8 @@ class PollGroup(_Group):
 
     days_back: int = Field(default=2, ge=0, le=36500)
     """How many days before today are asked for."""
+    days_per_query: int = Field(default=31, ge=1, le=36500)
+    """One C-FIND asks for at most this many days; archives cut long answers off."""
     modality: str = "MG"
     """Modalities in Study (0008,0061) to ask for."""
     move_timeout_s: float = Field(default=600.0, gt=0)

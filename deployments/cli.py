@@ -1,0 +1,303 @@
+"""The command line. Each command imports what it needs when it runs: `--help` must not wait for Prefect."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from reread.analytics.errors import RereadError
+from rich.console import Console
+
+app = App(
+    name="reread",
+    help="Rereads mammography archives: fetch from a PACS, measure, write back as DICOM, keep every number for SQL.\n\n"
+    "Research and quality software, not a medical device.",
+    help_format="markdown",
+)
+config = App(name="config", help="Look at the settings.")
+app.command(config)
+
+console = Console()
+
+SettingsFile = Annotated[
+    Path | None,
+    Parameter(name="--settings", help="TOML file; default: $REREAD_SETTINGS, else site.toml if it is there."),
+]
+
+
+@app.command
+def demo(*, data: Path = Path("reread-data/demo")) -> int:
+    """Fetch eight real mammograms from a PACS on loopback, measure them, write the results back.
+
+    Needs no settings, no server and no root. A second run finds everything done and says so.
+
+    Parameters
+    ----------
+    data
+        Folder of the demo: archive, spool, ledger, warehouse, report.
+    """
+    from reread.deployments.orchestration import quiet_prefect
+
+    quiet_prefect(data / "prefect")
+    from reread.deployments import consoles
+    from reread.deployments.demo import QUERIES, run_demo
+
+    with consoles.progress_bar(console):
+        outcome = run_demo(data, lambda line: console.print(f"[cyan]·[/] {line}"))
+    report = outcome.night.report
+    if report.outcomes:
+        console.print(consoles.case_table(report.outcomes))
+    else:
+        console.print(
+            f"[green]Nothing to do:[/] the archive's {report.arrivals.studies_found} studies were measured before, "
+            "no image was fetched and no result was sent again."
+        )
+    consoles.rejection_lines(console, [image for case in report.outcomes for image in case.rejected])
+    console.print(
+        f"{report.headline}; the archive holds {outcome.results_in_archive} result objects. {outcome.seconds:.0f} s."
+    )
+    console.print(f"Report: {outcome.night.page}", soft_wrap=True)
+    console.print("Ask the warehouse:")
+    for query in QUERIES:
+        console.print(f'  reread sql --data {data} "{query}"', soft_wrap=True, highlight=False, markup=False)
+    console.print(f"[bold]{consoles.NOTICE}[/]")
+    return 1 if report.failed or report.arrivals.problems else 0
+
+
+@app.command
+def measure(*paths: Path, out: Path, workers: int = 0) -> int:
+    """Measure DICOM files or folders; no PACS, no Prefect, no database.
+
+    Parameters
+    ----------
+    paths
+        Files, or folders searched at any depth.
+    out
+        Gets findings.parquet, density.parquet, images.parquet, studies.parquet and dicom/.
+    workers
+        Processes; 0: one per core.
+    """
+    from reread.deployments import consoles
+    from reread.deployments.folder_runs import measure_paths
+    from reread.deployments.workers import available_cores
+
+    if not paths:
+        raise RereadError("name at least one file or folder")
+    with consoles.progress_bar(console):
+        outcome = measure_paths(paths, out, workers=workers or available_cores())
+    console.print(consoles.case_table(outcome.outcomes))
+    consoles.rejection_lines(console, outcome.rejected)
+    for path in outcome.files:
+        console.print(str(path), soft_wrap=True)
+    console.print(f"[bold]{consoles.NOTICE}[/]")
+    return 0 if any(case.failure is None for case in outcome.outcomes) else 1
+
+
+@app.command
+def listen(*, settings: SettingsFile = None) -> int:
+    """Receive studies over DICOM until interrupted."""
+    import signal
+    import threading
+
+    from reread.deployments.settings import load_settings
+    from reread.deployments.site_services import listening, opened_site
+
+    site = load_settings(settings)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with opened_site(site) as services, listening(site, services) as listener:
+        if listener is None:
+            raise RereadError(f"port {site.listener.port} is taken; is `reread listen` running already?")
+        console.print(f"{site.ae_title} listens on {site.listener.host}:{listener.port}; Ctrl-C ends it")
+        stop.wait()
+    console.print("stopped")
+    return 0
+
+
+@app.command
+def poll(*, settings: SettingsFile = None) -> int:
+    """Ask the sources for new studies and fetch them, once."""
+    from reread.deployments.orchestration import quiet_prefect
+    from reread.deployments.settings import load_settings
+
+    site = load_settings(settings)
+    quiet_prefect(site.data / "prefect")
+    from reread.deployments import consoles
+    from reread.deployments.site_plan import plan_of
+    from reread.deployments.site_services import listening, opened_site
+    from reread.tasks.arrivals import poll_sources
+
+    with opened_site(site) as services, listening(site, services), consoles.progress_bar(console):
+        arrivals = poll_sources(plan_of(site))
+    console.print(f"{arrivals.studies_found} studies found, {arrivals.instances_arrived} images fetched")
+    for problem in arrivals.problems:
+        console.print(f"[red]{problem}[/]")
+    return 1 if arrivals.problems else 0
+
+
+@app.command(name="import")
+def import_(*paths: Path, settings: SettingsFile = None) -> int:
+    """Take files or folders into the spool; the originals stay untouched.
+
+    Parameters
+    ----------
+    paths
+        Files, or folders searched at any depth.
+    """
+    from reread.deployments.imports import import_paths
+    from reread.deployments.settings import load_settings
+    from reread.deployments.site_services import opened_site
+
+    if not paths:
+        raise RereadError("name at least one file or folder")
+    with opened_site(load_settings(settings)) as services:
+        summary = import_paths(paths, services)
+    for line in summary.lines:
+        console.print(line, soft_wrap=True, markup=False)
+    return 0 if summary.queued or not summary.rejected else 1
+
+
+@app.command
+def night(*, settings: SettingsFile = None) -> int:
+    """One night: fetch what is new, measure it, send the results, write the report."""
+    from reread.deployments.orchestration import prefect_api, quiet_prefect
+    from reread.deployments.settings import load_settings
+
+    site = load_settings(settings)
+    quiet_prefect(site.data / "prefect")
+    from reread.deployments import consoles
+    from reread.deployments.night_runs import run_night
+    from reread.deployments.site_plan import folders_of
+    from reread.deployments.site_services import listening, opened_site
+
+    with (
+        prefect_api(folders_of(site).prefect) as server,
+        opened_site(site) as services,
+        listening(site, services),
+        consoles.progress_bar(console),
+    ):
+        services.ledger.recover()
+        outcome = run_night(site, server)
+    report = outcome.report
+    if report.outcomes:
+        console.print(consoles.case_table(report.outcomes))
+    consoles.rejection_lines(console, [image for case in report.outcomes for image in case.rejected])
+    consoles.rejection_lines(console, report.rejected)
+    for problem in report.arrivals.problems:
+        console.print(f"[red]{problem}[/]")
+    console.print(f"{report.headline}\nReport: {outcome.page}", soft_wrap=True)
+    return 1 if report.failed or report.arrivals.problems or report.deliveries.failed else 0
+
+
+@app.command
+def sql(query: str, *, data: Path | None = None, csv: bool = False, settings: SettingsFile = None) -> int:
+    """Ask the warehouse in SQL, read-only, also while a night runs.
+
+    Parameters
+    ----------
+    query
+        One statement; the tables and views are listed in docs/reference/tables.md.
+    data
+        Data folder; default: that of the settings.
+    csv
+        Write CSV instead of a table.
+    """
+    import csv as csv_module
+
+    from reread.connectors.warehouse import Warehouse
+    from reread.deployments.settings import load_settings
+    from reread.deployments.site_plan import folders_of
+    from reread.tasks.plans import Folders
+
+    folders = Folders(data.resolve()) if data else folders_of(load_settings(settings))
+    answer = Warehouse(folders.warehouse).query(query)
+    if csv:
+        writer = csv_module.writer(sys.stdout)
+        writer.writerow(answer.columns)
+        writer.writerows(answer.rows)
+        return 0
+    from reread.deployments.consoles import answer_table
+
+    console.print(answer_table(answer.columns, answer.rows))
+    return 0
+
+
+@app.command
+def status(*, data: Path | None = None, settings: SettingsFile = None) -> int:
+    """How much there is in each state.
+
+    Parameters
+    ----------
+    data
+        Data folder; default: that of the settings.
+    """
+    from reread.deployments.consoles import answer_table, rejection_lines
+    from reread.deployments.settings import load_settings
+    from reread.deployments.site_services import opened_site
+
+    site = load_settings(settings)
+    if data is not None:
+        site = site.model_copy(update={"data": data, "ledger_url": ""})
+    if not site.ledger_url and not (site.data / "ledger.sqlite").exists():
+        raise RereadError(f"no ledger in {site.data}; nothing has been received yet")
+    with opened_site(site) as services:
+        counts = services.ledger.counts()
+        rejections = services.ledger.rejections()
+    rows = [("instances", state.value, count) for state, count in counts.instances.items()]
+    rows += [("studies", state.value, count) for state, count in counts.studies.items()]
+    rows += [("deliveries", state.value, count) for state, count in counts.deliveries.items()]
+    rows += [("instances", "received again", counts.duplicates)] if counts.duplicates else []
+    rows += [("studies", "with two patients", counts.two_patient_studies)] if counts.two_patient_studies else []
+    rows += [("failed studies", reason, count) for reason, count in counts.failures.items()]
+    console.print(answer_table(("what", "state", "count"), rows))
+    rejection_lines(console, rejections)
+    return 0
+
+
+@app.command
+def doctor(*, settings: SettingsFile = None) -> int:
+    """Check codecs, ports, disk, Prefect and peers: each line ok, or what to do."""
+    from reread.deployments.doctor import examine
+    from reread.deployments.settings import load_settings
+
+    healthy = True
+    for check in examine(load_settings(settings)):
+        mark = "[green]ok  [/]" if check.ok else "[red]FIX [/]"
+        console.print(f"{mark} {check.name}: {check.text}", soft_wrap=True)
+        healthy &= check.ok
+    return 0 if healthy else 1
+
+
+@config.command
+def check(*, settings: SettingsFile = None) -> int:
+    """Validate the settings and print them as they are in force; passwords are masked."""
+    from reread.deployments.settings import load_settings
+    from reread.deployments.settings_text import resolved_text
+
+    console.print(resolved_text(load_settings(settings)), highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+@config.command
+def example() -> int:
+    """Print a settings file with every field, its default and its meaning."""
+    from reread.deployments.settings_text import example_text
+
+    sys.stdout.write(example_text())
+    return 0
+
+
+def main() -> None:
+    """Entry point: errors of ours are one clear line and exit code 2."""
+    try:
+        sys.exit(app(exit_on_error=True, result_action="return_value") or 0)
+    except (RereadError, FileNotFoundError) as error:
+        Console(stderr=True).print(f"[red]reread:[/] {error}", soft_wrap=True, markup=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

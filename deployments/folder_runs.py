@@ -1,0 +1,210 @@
+"""`reread measure`: files in, Parquet and DICOM results out. No PACS, no Prefect, no database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import pyarrow as pa
+from reread.analytics.errors import InputError
+from reread.analytics.measurement import MammographyAnalysis
+from reread.analytics.reasons import Reason
+from reread.analytics.records import Provenance, RejectedImage
+from reread.analytics.schema import TABLES
+from reread.analytics.tables import tables
+from reread.connectors.authoring import ResultFormat
+from reread.connectors.dicom_parts import identify, patient_identity
+from reread.connectors.mammograms import ReadLimits
+from reread.connectors.pseudonyms import Pseudonyms
+from reread.connectors.spool import sha256_of
+from reread.connectors.warehouse import write_flat
+from reread.tasks.outcomes import StudyOutcome, finish_study, provenance_of
+from reread.tasks.progress import report_progress
+from reread.tasks.rereading import RereadImage, gather_study, refusal, reread_file
+
+
+@dataclass(frozen=True, slots=True)
+class FolderOutcome:
+    """What `measure` did."""
+
+    outcomes: tuple[StudyOutcome, ...]
+    rejected: tuple[RejectedImage, ...]
+    """everything that was not measured, with its reason"""
+    files: tuple[Path, ...]
+    """the tables"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    study_instance_uid: str
+    woman: str
+    paths: tuple[Path, ...]
+
+
+def measure_paths(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    workers: int,
+    limits: ReadLimits | None = None,
+    formats: tuple[ResultFormat, ...] = tuple(ResultFormat),
+) -> FolderOutcome:
+    """Measure files and folders.
+
+    Parameters
+    ----------
+    paths
+        DICOM files, or folders that are searched at any depth.
+    out
+        Gets ``findings.parquet``, ``density.parquet``, ``images.parquet``, ``studies.parquet``, the DICOM results under
+        ``dicom/``, pictures under ``pictures/`` and the key of the pseudonyms.
+    workers
+        Processes.
+    """
+    limits = limits or ReadLimits()
+    out.mkdir(parents=True, exist_ok=True)
+    provenance = provenance_of(MammographyAnalysis(), secrets.token_hex(8))
+    cases, orphans = _sort(_files(paths, out), Pseudonyms.load_or_create(out / "pseudonym.key"))
+    total = sum(len(case.paths) for case in cases)
+    parts: list[dict[str, pa.Table]] = [tables((), provenance, orphans=orphans)]
+    rejected, outcomes, done = list(orphans), [], 0
+    with _Pool(workers, limits) as pool:
+        for case in cases:
+            images = []
+            for image in pool.reread(case.paths):
+                images.append(image)
+                done += 1
+                report_progress("measuring", done, total)
+            outcome, part = _finish(case, images, out, provenance, formats)
+            outcomes.append(outcome)
+            parts.append(part)
+            rejected += outcome.rejected
+    joined = {name: pa.concat_tables([part[name] for part in parts]) for name in TABLES}
+    return FolderOutcome(tuple(outcomes), tuple(rejected), write_flat(joined, out))
+
+
+def _files(paths: Sequence[Path], out: Path) -> list[Path]:
+    """Every file once, in a stable order; what an earlier run wrote into `out` is no input."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"no such file or folder: {path}")
+        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in inside:
+            if file.is_file() and not file.resolve().is_relative_to(out.resolve()):
+                found[file] = None
+    return list(found)
+
+
+def _sort(files: list[Path], pseudonyms: Pseudonyms) -> tuple[list[_Case], list[RejectedImage]]:
+    """Files into cases; what belongs to none, is there twice or mixes two patients is named."""
+    orphans: list[RejectedImage] = []
+    seen: dict[str, str] = {}
+    cases: dict[str, dict[str, list[Path]]] = {}
+    for path in files:
+        identity = identify(path)
+        if not (identity.sop_instance_uid and identity.study_instance_uid):
+            orphans.append(_unreadable(path))
+            continue
+        digest = sha256_of(path)
+        if identity.sop_instance_uid in seen:
+            same = seen[identity.sop_instance_uid] == digest
+            orphans.append(refusal(path, Reason.DUPLICATE if same else Reason.CONFLICT, ""))
+            continue
+        seen[identity.sop_instance_uid] = digest
+        try:
+            woman = pseudonyms.woman(patient_identity(path))
+        except InputError as error:
+            orphans.append(refusal(path, error.reason, error.detail))
+            continue
+        cases.setdefault(identity.study_instance_uid, {}).setdefault(woman, []).append(path)
+    kept = []
+    for study, women in cases.items():
+        if len(women) > 1:
+            orphans += [refusal(path, Reason.TWO_PATIENTS, "") for paths in women.values() for path in paths]
+            continue
+        ((woman, paths),) = women.items()
+        kept.append(_Case(study, woman, tuple(paths)))
+    return kept, orphans
+
+
+def _unreadable(path: Path) -> RejectedImage:
+    """Let the reader say why a file without identifiers cannot be used."""
+    image = reread_file(path, ReadLimits())
+    return image.rejected or refusal(path, Reason.NOT_DICOM, "no SOP Instance UID or Study Instance UID")
+
+
+def _finish(
+    case: _Case,
+    images: list[RereadImage],
+    out: Path,
+    provenance: Provenance,
+    formats: tuple[ResultFormat, ...],
+) -> tuple[StudyOutcome, dict[str, pa.Table]]:
+    headers = [image.result.header for image in images if image.result is not None]
+    study = gather_study(
+        images,
+        study_instance_uid=case.study_instance_uid,
+        revision=1,
+        woman=case.woman,
+        study_date=headers[0].study_date if headers else "",
+    )
+    outcome = finish_study(
+        study,
+        source="folder",
+        provenance=provenance,
+        formats=formats,
+        results=out / "dicom",
+        pictures=out / "pictures",
+    )
+    names = {uid: path.name for uid, path in study.sources.items()}
+    return outcome, tables([study.result], provenance, sources=names)
+
+
+class _Pool:
+    """Worker processes that outlive a codec which crashes: the image is named, the rest goes on."""
+
+    def __init__(self, workers: int, limits: ReadLimits) -> None:
+        self._workers = workers
+        self._limits = limits
+        self._executor: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> _Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def reread(self, paths: tuple[Path, ...]) -> Iterator[RereadImage]:
+        """Each image, in order."""
+        futures = [self._running().submit(reread_file, path, self._limits) for path in paths]
+        broken = []
+        for path, future in zip(paths, futures, strict=True):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                broken.append(path)
+        for path in broken:
+            # one of these killed the worker: each alone, in a fresh process
+            self._stop()
+            try:
+                yield self._running().submit(reread_file, path, self._limits).result()
+            except BrokenProcessPool:
+                self._stop()
+                yield RereadImage(path, None, refusal(path, Reason.WORKER_DIED, ""), None)
+
+    def _running(self) -> ProcessPoolExecutor:
+        if self._executor is None:
+            # spawned, not forked: OpenCV and pyarrow have threads
+            self._executor = ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"))
+        return self._executor
+
+    def _stop(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+            self._executor = None

@@ -1,0 +1,57 @@
+"""What a site's commands share: ledger, spool, pseudonyms, and a listener if nobody else is listening."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from reread.connectors.intake import Intake
+from reread.connectors.ledger import Ledger, open_ledger
+from reread.connectors.listener import Listener, ListenerSettings
+from reread.connectors.pseudonyms import Pseudonyms
+from reread.connectors.spool import Spool
+from reread.deployments.settings import Settings
+from reread.deployments.site_plan import admission_policy_of, folders_of, listener_settings_of
+
+
+@dataclass(frozen=True, slots=True)
+class SiteServices:
+    """The opened stores of a site."""
+
+    spool: Spool
+    ledger: Ledger
+    pseudonyms: Pseudonyms
+    intake: Intake
+
+
+@contextmanager
+def opened_site(settings: Settings) -> Iterator[SiteServices]:
+    """Open (and at first make) spool, ledger and pseudonym key."""
+    folders = folders_of(settings)
+    folders.data.mkdir(parents=True, exist_ok=True)
+    with open_ledger(settings.resolved_ledger_url) as ledger:
+        spool = Spool(folders.spool)
+        pseudonyms = Pseudonyms.load_or_create(folders.pseudonym_key)
+        yield SiteServices(spool, ledger, pseudonyms, Intake(spool, ledger, pseudonyms, admission_policy_of(settings)))
+
+
+@contextmanager
+def listening(
+    settings: Settings, services: SiteServices, listener_settings: ListenerSettings | None = None
+) -> Iterator[Listener | None]:
+    """A listener for the block; None when the port is taken, which means that `reread listen` already runs."""
+    chosen = listener_settings or listener_settings_of(settings)
+    listener = Listener(chosen, services.spool, services.ledger, services.pseudonyms)
+    try:
+        listener.start()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        yield None
+        return
+    try:
+        yield listener
+    finally:
+        listener.stop()

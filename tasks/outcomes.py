@@ -1,0 +1,105 @@
+"""What became of one study: authored, drawn, and in a few words for ledger and person. No Prefect here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reread.analytics.errors import AuthoringFailed
+from reread.analytics.measurement import Analysis
+from reread.analytics.reasons import Reason
+from reread.analytics.records import FindingKind, Provenance, RejectedImage
+from reread.analytics.tables import views_label
+from reread.connectors.authoring import AuthoredObject, ResultFormat, author_study
+from reread.connectors.picture_files import picture_path, save_picture
+from reread.tasks.rereading import RereadStudy
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOutcome:
+    """What became of one study revision: what the ledger books and the person sees."""
+
+    study_instance_uid: str
+    revision: int
+    woman: str
+    source: str
+    views: str = ""
+    category: str = ""
+    percent_density: float | None = None
+    mass_marks: int = 0
+    calcification_marks: int = 0
+    seconds: float = 0.0
+    rejected: tuple[RejectedImage, ...] = ()
+    objects: tuple[AuthoredObject, ...] = ()
+    failure: Reason | None = None
+    detail: str = ""
+
+
+def provenance_of(analysis: Analysis, run_id: str) -> Provenance:
+    """The stamp of everything that is recorded now."""
+    return Provenance(
+        algorithm=analysis.name,
+        version=analysis.version,
+        parameters_digest=analysis.parameters_digest,
+        run_id=run_id,
+        recorded_at=datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+    )
+
+
+def finish_study(
+    study: RereadStudy,
+    *,
+    source: str,
+    provenance: Provenance,
+    formats: tuple[ResultFormat, ...],
+    results: Path,
+    pictures: Path,
+) -> StudyOutcome:
+    """Write the pictures and the DICOM results of a study.
+
+    Parameters
+    ----------
+    source
+        Where the study came from.
+    results, pictures
+        Folders.
+    """
+    result = study.result
+    for uid, picture in study.pictures.items():
+        save_picture(picture, picture_path(pictures, result.study_instance_uid, uid))
+    failure, detail = None, ""
+    objects: tuple[AuthoredObject, ...] = ()
+    if not any(image.succeeded for image in result.images):
+        failure = result.rejected[0].reason if result.rejected else Reason.MEASUREMENT_FAILED
+        detail = "no image of this study could be measured"
+    if result.images:
+        try:
+            objects = author_study(
+                result,
+                sources=study.sources,
+                provenance=provenance,
+                folder=results,
+                formats=formats,
+                pictures=study.pictures,
+            )
+        except AuthoringFailed as error:
+            failure, detail = Reason.MEASUREMENT_FAILED, f"the results could not be written: {error}"
+    kinds = [finding.kind for _, finding in result.marks]
+    letters = [side.category for side in (result.left, result.right) if side is not None]
+    return StudyOutcome(
+        study_instance_uid=result.study_instance_uid,
+        revision=result.revision,
+        woman=result.woman,
+        source=source,
+        views=views_label(result),
+        category=max(letters, default=""),
+        percent_density=result.density.percent_density if result.density else None,
+        mass_marks=kinds.count(FindingKind.MASS),
+        calcification_marks=kinds.count(FindingKind.CALCIFICATION),
+        seconds=sum(image.seconds for image in result.images),
+        rejected=result.rejected,
+        objects=objects,
+        failure=failure,
+        detail=detail,
+    )

@@ -1,0 +1,126 @@
+"""What a night needs to know, as one file that a flow run can name.
+
+The plan holds addresses and folders, possibly a database password, so the flow's parameter is the path of
+this file (mode 0600), never its content: Prefect shows and stores parameters.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from reread.analytics.errors import SettingsInvalid
+from reread.connectors.authoring import ResultFormat
+from reread.connectors.mammograms import ReadLimits
+from reread.connectors.outbox import OutboxPolicy
+from reread.connectors.peers import Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where everything lies, under the site's data folder."""
+
+    data: Path
+
+    @property
+    def spool(self) -> Path:
+        """bytes as received"""
+        return self.data / "spool"
+
+    @property
+    def warehouse(self) -> Path:
+        """Parquet and the catalogue"""
+        return self.data / "warehouse"
+
+    @property
+    def results(self) -> Path:
+        """DICOM objects that we wrote"""
+        return self.data / "results"
+
+    @property
+    def pictures(self) -> Path:
+        """images with marks, for the report"""
+        return self.data / "pictures"
+
+    @property
+    def report(self) -> Path:
+        """the page that a person opens"""
+        return self.data / "report.html"
+
+    @property
+    def pseudonym_key(self) -> Path:
+        """key of the pseudonyms; losing it breaks the link between old and new studies of a woman"""
+        return self.data / "pseudonym.key"
+
+    @property
+    def plan(self) -> Path:
+        """the plan of the last night"""
+        return self.data / "night-plan.json"
+
+    @property
+    def prefect(self) -> Path:
+        """Prefect's own files"""
+        return self.data / "prefect"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which results of studies from one source go where."""
+
+    source: str
+    destinations: tuple[str, ...]
+    formats: tuple[ResultFormat, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NightPlan:
+    """One night: sources, routes, places, limits."""
+
+    folders: Folders
+    ledger_url: str
+    ae_title: str
+    sources: tuple[Peer, ...]
+    destinations: tuple[Peer, ...]
+    routes: tuple[Route, ...]
+    days_back: int
+    days_per_query: int
+    modality: str
+    move_timeout_s: float
+    quiet_s: float
+    studies_per_shard: int
+    workers: int
+    """how many shards can run at a time; decides how small they are cut"""
+    limits: ReadLimits
+    outbox: OutboxPolicy
+    commitment_timeout_s: float
+
+    def route_of(self, source: str) -> Route:
+        """The route of a source; without one, results are written and stay here."""
+        for route in self.routes:
+            if route.source == source:
+                return route
+        return Route(source, (), tuple(ResultFormat))
+
+    def save(self) -> Path:
+        """Write the plan file, readable by its owner only, and give its path."""
+        path = self.folders.plan
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".part")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(_PLAN.dump_json(self, indent=1))
+        temporary.replace(path)
+        return path
+
+
+_PLAN = TypeAdapter(NightPlan)
+
+
+def load_plan(path: Path) -> NightPlan:
+    """Read a plan file (SettingsInvalid when it is missing or of another version)."""
+    try:
+        return _PLAN.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise SettingsInvalid(f"no usable plan at {path}; `reread night` writes one") from error

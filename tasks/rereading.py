@@ -1,0 +1,109 @@
+"""Reread one study: pixels in, records and pictures out. Plain functions, no server, no queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from reread.analytics.errors import InputError
+from reread.analytics.measurement import Analysis, MammographyAnalysis
+from reread.analytics.pictures import draw_marks
+from reread.analytics.reasons import Reason
+from reread.analytics.records import ImageResult, RejectedImage, StageTime, StudyResult
+from reread.analytics.study import combine_study
+from reread.connectors.dicom_parts import identify
+from reread.connectors.mammograms import ReadLimits, read_mammogram
+from reread.connectors.spool import sha256_of
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RereadImage:
+    """What became of one file; exactly one of `result` and `rejected` is set."""
+
+    path: Path
+    result: ImageResult | None
+    rejected: RejectedImage | None
+    picture: Picture | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RereadStudy:
+    """One study with the pictures of its images, by SOP Instance UID."""
+
+    result: StudyResult
+    pictures: Mapping[str, Picture]
+    sources: Mapping[str, Path]
+
+
+def reread_image(path: Path, analysis: Analysis, limits: ReadLimits, *, shown_as: str = "") -> RereadImage:
+    """Read, measure and draw one file; bad input becomes a record with its reason.
+
+    Parameters
+    ----------
+    path
+        The file.
+    shown_as
+        Path that stands in records; the file's own when empty.
+    """
+    started = perf_counter()
+    try:
+        mammogram = read_mammogram(path, limits=limits)
+    except InputError as error:
+        return RereadImage(path, None, refusal(path, error.reason, error.detail, shown_as=shown_as), None)
+    read_s = perf_counter() - started
+    result = analysis.measure(mammogram)
+    started = perf_counter()
+    picture = draw_marks(mammogram, result)
+    times = (StageTime("read", read_s), *result.times, StageTime("draw", perf_counter() - started))
+    return RereadImage(path, replace(result, times=times), None, picture)
+
+
+def refusal(path: Path, reason: Reason, detail: str, *, shown_as: str = "") -> RejectedImage:
+    """The record of a file that is not measured, with whatever identifiers could be read."""
+    identity = identify(path)
+    return RejectedImage(
+        path=shown_as or str(path),
+        reason=reason,
+        detail=detail,
+        sop_instance_uid=identity.sop_instance_uid,
+        study_instance_uid=identity.study_instance_uid,
+        input_digest=sha256_of(path) if path.is_file() else "",
+    )
+
+
+def gather_study(
+    images: list[RereadImage],
+    *,
+    study_instance_uid: str,
+    revision: int,
+    woman: str,
+    study_date: str,
+    rejected: tuple[RejectedImage, ...] = (),
+) -> RereadStudy:
+    """Combine the images of one study revision."""
+    measured = [image for image in images if image.result is not None]
+    result = combine_study(
+        study_instance_uid=study_instance_uid,
+        revision=revision,
+        woman=woman,
+        study_date=study_date,
+        images=[image.result for image in measured if image.result is not None],
+        rejected=[*(image.rejected for image in images if image.rejected is not None), *rejected],
+    )
+    uid_of = {image.path: image.result.header.sop_instance_uid for image in measured if image.result is not None}
+    return RereadStudy(
+        result=result,
+        pictures={uid_of[image.path]: image.picture for image in measured if image.picture is not None},
+        sources={uid: path for path, uid in uid_of.items()},
+    )
+
+
+def reread_file(path: Path, limits: ReadLimits) -> RereadImage:
+    """`reread_image` with the built-in analysis: what a worker process can be handed."""
+    return reread_image(path, MammographyAnalysis(), limits)
