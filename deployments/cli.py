@@ -61,7 +61,7 @@ def demo(*, data: Path = Path("reread-data/demo")) -> int:
     console.print(f"Report: {outcome.night.page}", soft_wrap=True)
     console.print("Ask the warehouse:")
     for query in QUERIES:
-        console.print(f'  reread sql --data {data} "{query}"', soft_wrap=True, highlight=False, markup=False)
+        console.print(f'  {_this_program()} sql --data {data} "{query}"', soft_wrap=True, highlight=False, markup=False)
     console.print(f"[bold]{consoles.NOTICE}[/]")
     return 1 if report.failed or report.arrivals.problems else 0
 
@@ -101,9 +101,11 @@ def listen(*, settings: SettingsFile = None) -> int:
     import signal
     import threading
 
+    from reread.deployments.logs import configure_logs
     from reread.deployments.settings import load_settings
     from reread.deployments.site_services import listening, opened_site
 
+    configure_logs()
     site = load_settings(settings)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -219,9 +221,9 @@ def sql(query: str, *, data: Path | None = None, csv: bool = False, settings: Se
         writer.writerow(answer.columns)
         writer.writerows(answer.rows)
         return 0
-    from reread.deployments.consoles import answer_table
+    from reread.deployments.consoles import print_answer
 
-    console.print(answer_table(answer.columns, answer.rows))
+    print_answer(console, answer.columns, answer.rows)
     return 0
 
 
@@ -234,7 +236,7 @@ def status(*, data: Path | None = None, settings: SettingsFile = None) -> int:
     data
         Data folder; default: that of the settings.
     """
-    from reread.deployments.consoles import answer_table, rejection_lines
+    from reread.deployments.consoles import print_answer, rejection_lines
     from reread.deployments.settings import load_settings
     from reread.deployments.site_services import opened_site
 
@@ -252,7 +254,7 @@ def status(*, data: Path | None = None, settings: SettingsFile = None) -> int:
     rows += [("instances", "received again", counts.duplicates)] if counts.duplicates else []
     rows += [("studies", "with two patients", counts.two_patient_studies)] if counts.two_patient_studies else []
     rows += [("failed studies", reason, count) for reason, count in counts.failures.items()]
-    console.print(answer_table(("what", "state", "count"), rows))
+    print_answer(console, ("what", "state", "count"), [row for row in rows if row[2]])
     rejection_lines(console, rejections)
     return 0
 
@@ -288,6 +290,13 @@ def example() -> int:
 
     sys.stdout.write(example_text())
     return 0
+
+
+def _this_program() -> str:
+    """How the person can call us again: by name if it is on the path, else as they did."""
+    import shutil
+
+    return "reread" if shutil.which("reread") else sys.argv[0]
 
 
 def main() -> None:

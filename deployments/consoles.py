@@ -63,19 +63,30 @@ def rejection_lines(console: Console, rejected: Sequence[RejectedImage]) -> None
         console.print(f"[yellow]not measured[/] {escape(image.path)}: {escape(image.reason.sentence + detail)}")
 
 
-def answer_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """The answer to a query."""
-    table = Table()
-    for column in columns:
-        table.add_column(escape(column))
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    return table
+def print_answer(console: Console, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """The answer to a query: a table, or one line per value when the columns do not fit side by side."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [
+        max(len(column), *(len(row[k]) for row in cells)) if cells else len(column) for k, column in enumerate(columns)
+    ]
+    if sum(widths) + 3 * len(columns) + 1 <= console.width or not cells:
+        table = Table()
+        for column in columns:
+            table.add_column(escape(column))
+        for row in cells:
+            table.add_row(*map(escape, row))
+        console.print(table)
+        return
+    name_width = max(map(len, columns))
+    for number, row in enumerate(cells, 1):
+        console.rule(f"row {number} of {len(cells)}", align="left")
+        for column, value in zip(columns, row, strict=True):
+            console.print(
+                f"[cyan]{escape(column.ljust(name_width))}[/]  {escape(value)}", soft_wrap=True, highlight=False
+            )
 
 
 def _cell(value: object) -> str:
     if value is None:
-        return "[dim]null[/]"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return escape(str(value))
+        return "null"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

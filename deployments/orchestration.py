@@ -31,6 +31,7 @@ def quiet_prefect(home: Path) -> None:
 
     Must run before `prefect` is imported. What the person has set is kept.
     """
+    home.mkdir(parents=True, exist_ok=True)
     defaults = {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -52,7 +53,6 @@ class PrefectServer:
     """
 
     def __init__(self, home: Path) -> None:
-        home.mkdir(parents=True, exist_ok=True)
         quiet_prefect(home)
         self.log_path = home / "server.log"
         port = _free_port()
