@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage
 from reread.connectors.ledger_records import InstanceReason, LedgerCounts, reason_named
 from reread.connectors.ledger_store import LedgerStore
@@ -71,6 +72,22 @@ class LedgerQuestions(LedgerStore):
                     reason_named(row.reason),
                     row.detail,
                     row.path,
+                )
+                for row in connection.execute(query)
+            )
+
+    def received_again(self) -> tuple[RejectedImage, ...]:
+        """Every object that came more than once with the same bytes; it is kept and measured once."""
+        query = select(INSTANCES).where(_I.times_received > 1).order_by(_I.number)
+        with self._read() as connection:
+            return tuple(
+                RejectedImage(
+                    path=row.path,
+                    reason=Reason.DUPLICATE,
+                    detail=f"received {row.times_received} times",
+                    sop_instance_uid=row.sop_instance_uid,
+                    study_instance_uid=row.study_instance_uid,
+                    input_digest=row.digest,
                 )
                 for row in connection.execute(query)
             )

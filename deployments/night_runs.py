@@ -13,6 +13,7 @@ from reread.deployments.settings import Settings
 from reread.deployments.site_plan import plan_of
 from reread.tasks.nights import NightReport
 from reread.tasks.plans import NightPlan
+from reread.tasks.progress import report_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ def run_night(settings: Settings, server: PrefectServer | None, plan: NightPlan 
     """
     plan = plan or plan_of(settings)
     quiet_prefect(plan.folders.prefect)
+    report_progress("starting Prefect", 0, 0)
     if server is not None:
         server.wait()
     # importing Prefect takes about a second

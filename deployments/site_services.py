@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from reread.analytics.errors import RereadError
 from reread.connectors.intake import Intake
 from reread.connectors.ledger import Ledger, open_ledger
 from reread.connectors.listener import Listener, ListenerSettings
@@ -31,10 +33,31 @@ def opened_site(settings: Settings) -> Iterator[SiteServices]:
     """Open (and at first make) spool, ledger and pseudonym key."""
     folders = folders_of(settings)
     folders.data.mkdir(parents=True, exist_ok=True)
+    for folder in (folders.spool, folders.results, folders.pictures):
+        folder.mkdir(mode=0o700, exist_ok=True)  # these hold what identifies a patient
     with open_ledger(settings.resolved_ledger_url) as ledger:
         spool = Spool(folders.spool)
         pseudonyms = Pseudonyms.load_or_create(folders.pseudonym_key)
         yield SiteServices(spool, ledger, pseudonyms, Intake(spool, ledger, pseudonyms, admission_policy_of(settings)))
+
+
+@contextmanager
+def only_night(settings: Settings) -> Iterator[None]:
+    """Let one night run at a time in a data folder; the lock goes with the process, however it ends.
+
+    Raises
+    ------
+    RereadError
+        Another night is running. It would lose its claims to our recovery.
+    """
+    folder = folders_of(settings).data
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "night.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RereadError(f"another night is running in {folder}; wait for its end") from None
+        yield
 
 
 @contextmanager

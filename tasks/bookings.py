@@ -54,11 +54,11 @@ def _book_study(ledger: Ledger, plan: NightPlan, outcome: StudyOutcome, run_id: 
 
 
 def record_rejections(ledger: Ledger, plan: NightPlan, run_id: str) -> tuple[RejectedImage, ...]:
-    """Write what never came into a study (not DICOM, conflicting duplicates, …) into the images table.
+    """Write what never came into a study (not DICOM, duplicates, conflicts, …) into the images table.
 
     The part has one fixed name, so each night replaces the list of the night before.
     """
-    rejected = list(ledger.rejections())
+    rejected = [*ledger.rejections(), *ledger.received_again()]
     rejected += [
         RejectedImage(item.path, item.reason, item.detail, item.sop_instance_uid, item.study_instance_uid)
         for item in ledger.instance_reasons()
