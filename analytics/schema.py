@@ -90,9 +90,7 @@ IMAGES = pa.schema(
         _column("manufacturer", TEXT, "Manufacturer (0008,0070)", optional=True),
         _column("model", TEXT, "Manufacturer's Model Name (0008,1090)", optional=True),
         _column("breast_area_mm2", NUMBER, "breast area with pectoral muscle", unit="mm2", optional=True),
-        _column(
-            "pectoral_area_mm2", NUMBER, "pectoral muscle; null: none found", unit="mm2", optional=True
-        ),
+        _column("pectoral_area_mm2", NUMBER, "pectoral muscle; null: none found", unit="mm2", optional=True),
         _column("pectoral_angle_deg", NUMBER, "its edge against the vertical", unit="degree", optional=True),
         _column("nipple_x_px", NUMBER, "nipple: column", unit="px", optional=True),
         _column("nipple_y_px", NUMBER, "nipple: row", unit="px", optional=True),
