@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 from textwrap import dedent
 from typing import Annotated, Any, get_args, get_origin
+from unittest import mock
 
 import pyarrow as pa
 from pydantic import BaseModel
@@ -154,7 +155,9 @@ def _arrow(kind: pa.DataType) -> str:
 
 def cli_page() -> str:
     """Every command, from the command line's own help."""
-    text = app.generate_docs(output_format="markdown", usage_name="reread")
+    # the program's name in usage lines follows sys.argv[0], which is ours and not the command line's
+    with mock.patch.object(sys, "argv", ["reread"]):
+        text = app.generate_docs(output_format="markdown", usage_name="reread")
     kept = text.split("## Table of Contents", 1)
     if len(kept) == 2:  # Markdown viewers make their own
         text = kept[0] + kept[1][kept[1].index("**Commands**") :]
@@ -168,8 +171,8 @@ _EXITS = (
     "| code | meaning |",
     "| --- | --- |",
     "| 0 | done |",
-    "| 1 | done, but something failed: a study, a source, a delivery, a check of `doctor`; or a wrong argument |",
-    "| 2 | nothing done: settings, paths, a query or a store cannot be used; one line on stderr says which |",
+    "| 1 | done, but something failed: a study, a source, a delivery, a check of `doctor` |",
+    "| 2 | nothing done: an argument, the settings, a path, a query or a store cannot be used; stderr says which |",
 )
 
 

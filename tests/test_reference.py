@@ -36,7 +36,7 @@ def test_the_check_names_a_stale_and_a_missing_page(tmp_path: Path) -> None:
         (tmp_path / name).write_text((ROOT / "docs" / "reference" / name).read_text("utf-8"), "utf-8")
     (tmp_path / "cli.md").unlink()
     settings = tmp_path / "settings.md"
-    settings.write_text(settings.read_text("utf-8").replace("11112", "11113"), "utf-8")
+    settings.write_text(settings.read_text("utf-8").replace("`11112`", "`11113`"), "utf-8")
     result = _check(tmp_path)
     assert result.returncode == 1
     assert [line.split()[0] for line in result.stderr.splitlines()] == [
