@@ -84,28 +84,35 @@ class Warehouse:
         tuple of Path
             The files written.
         """
-        years = dict(
-            zip(
-                tables["studies"]["study_instance_uid"].to_pylist(),
-                tables["studies"]["study_year"].to_pylist(),
-                strict=True,
-            )
-        )
-        staged: list[tuple[Path, Path]] = []
         for name, schema in TABLES.items():
-            table = tables[name]
-            if table.schema != schema:
+            if tables[name].schema != schema:
                 raise RereadError(f"table {name} does not have the schema of reread.analytics.schema")
-            year_of_row = [years.get(uid, 0) for uid in table["study_instance_uid"].to_pylist()]
-            for year in sorted(set(year_of_row)):
-                rows = table.filter(pa.array([value == year for value in year_of_row]))
-                final = self.root / name / f"year={year:04d}" / f"{part}.parquet"
-                final.parent.mkdir(parents=True, exist_ok=True)
-                staged.append((_stage_parquet(rows, final), final))
+        studies = tables["studies"]
+        years = dict(zip(studies["study_instance_uid"].to_pylist(), studies["study_year"].to_pylist(), strict=True))
+        before = {path for name in TABLES for path in (self.root / name).glob(f"year=*/{part}.parquet")}
+        staged: list[tuple[Path, Path]] = []
+        try:
+            for name in TABLES:
+                table = tables[name]
+                year_of_row = [years.get(uid, 0) for uid in table["study_instance_uid"].to_pylist()]
+                for year in sorted(set(year_of_row)):
+                    rows = table.filter(pa.array([value == year for value in year_of_row]))
+                    final = self.root / name / f"year={year:04d}" / f"{part}.parquet"
+                    final.parent.mkdir(parents=True, exist_ok=True)
+                    staged.append((_stage_parquet(rows, final), final))
+        except BaseException:
+            for temporary, _ in staged:
+                temporary.unlink(missing_ok=True)
+            raise
         for temporary, final in staged:
             temporary.replace(final)
             _sync_folder(final.parent)
-        return tuple(final for _, final in staged)
+        written = tuple(final for _, final in staged)
+        # a repetition may have nothing in a table or year where the part had rows before
+        for stale in before.difference(written):
+            stale.unlink(missing_ok=True)
+            _sync_folder(stale.parent)
+        return written
 
     def query(self, sql: str) -> Answer:
         """Answer one statement over the catalogue, read-only.
