@@ -10,6 +10,7 @@ entry does (PS3.3 C.12.1.1.9). Nothing else is touched: the rest of the dirt is 
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from importlib import resources
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def _file_under_woman(dataset: Dataset) -> None:
     woman = match.group()
     original = Dataset()
     for keyword in ("PatientName", "PatientID", "StudyInstanceUID"):
-        original[keyword] = dataset[keyword]
+        # a copy: setting the new value below changes the element itself
+        original[keyword] = deepcopy(dataset[keyword])
     note = Dataset()
     note.SourceOfPreviousValues = ""
     note.AttributeModificationDateTime = _FILED_AT
