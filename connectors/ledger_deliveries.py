@@ -11,7 +11,7 @@ from reread.connectors.ledger_records import Delivery
 from reread.connectors.ledger_store import LedgerStore, seconds
 from reread.connectors.ledger_tables import DELIVERIES, STUDIES, TRANSACTIONS
 from reread.connectors.states import DeliveryState, StudyState, move_delivery, move_study
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 _D = DELIVERIES.c
 
@@ -82,6 +82,12 @@ class DeliveryBook(LedgerStore):
         )
         with self._read() as connection:
             return tuple(_delivery(row) for row in connection.execute(query))
+
+    def awaiting_commitments(self) -> int:
+        """How many sent objects have asked for a storage commitment that is not answered."""
+        asked = and_(_D.state == DeliveryState.SENT, _D.commit.is_(True), _D.transaction_uid != "")
+        with self._read() as connection:
+            return int(connection.execute(select(func.count()).where(asked)).scalar_one())
 
     def mark_sending(self, deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
         """Claim deliveries for this process; those that another one took meanwhile are left out."""

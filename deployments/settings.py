@@ -148,8 +148,10 @@ class DeliveryGroup(_Group):
     """Wait between two tries. Seconds."""
     retry_duration_s: float = Field(default=86400.0, ge=0)
     """After this long a delivery is given up, and reported. Seconds."""
-    commitment_timeout_s: float = Field(default=30.0, gt=0)
-    """How long the answer to a storage commitment request is waited for. Seconds."""
+    commitment_association_s: float = Field(default=1.0, gt=0)
+    """How long the asking association stays open for the answer to a storage commitment request. Seconds."""
+    commitment_timeout_s: float = Field(default=30.0, ge=0)
+    """How long a night waits at its end for answers that come on associations of their own. Seconds."""
 
 
 class Settings(BaseSettings):

@@ -47,6 +47,7 @@ def plan_of(settings: Settings) -> NightPlan:
             retry_interval_s=settings.delivery.retry_interval_s,
             retry_duration_s=settings.delivery.retry_duration_s,
         ),
+        commitment_association_s=settings.delivery.commitment_association_s,
         commitment_timeout_s=settings.delivery.commitment_timeout_s,
     )
 

@@ -94,7 +94,10 @@ class NightPlan:
     """how many shards can run at a time; decides how small they are cut"""
     limits: ReadLimits
     outbox: OutboxPolicy
+    commitment_association_s: float
+    """the association that asks stays open so long for the answer"""
     commitment_timeout_s: float
+    """the end of the night waits so long for answers on associations of their own"""
 
     def route_of(self, source: str) -> Route:
         """The route of a source; without one, results are written and stay here."""
