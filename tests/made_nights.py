@@ -14,12 +14,12 @@ from reread.connectors.admission import AdmissionPolicy
 from reread.connectors.authoring import ResultFormat
 from reread.connectors.intake import Intake
 from reread.connectors.ledger import Ledger
-from reread.connectors.mammograms import ReadLimits
-from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
-from reread.tasks.plans import Folders, NightPlan, Route
+from reread.deployments.settings import Settings
+from reread.deployments.site_plan import plan_of
+from reread.tasks.plans import NightPlan, Route
 
 PATIENT_ID, PATIENT_NAME = "T-1", "Test^Anna"
 """what `mammogram_dataset` writes"""
@@ -55,22 +55,16 @@ def phantom_study(folder: Path, study: str = "2.25.1001", count: int = 2) -> lis
 def night_plan(data: Path, *peers: Peer, **changes: object) -> NightPlan:
     """A plan whose peers are sources and destinations of everything."""
     names = tuple(peer.name for peer in peers)
-    plan = NightPlan(
-        folders=Folders(data),
-        ledger_url=f"sqlite:///{data / 'ledger.sqlite'}",
-        ae_title="REREAD",
+    plan = replace(
+        plan_of(Settings(data=data)),
         sources=peers,
         destinations=peers,
         routes=tuple(Route(source, names, tuple(ResultFormat)) for source in (*names, "import")),
         days_back=36500,
         days_per_query=36500,
-        modality="MG",
         move_timeout_s=20.0,
         quiet_s=0.0,
-        studies_per_shard=50,
         workers=1,
-        limits=ReadLimits(),
-        outbox=OutboxPolicy(),
         commitment_timeout_s=10.0,
     )
     return replace(plan, **changes)

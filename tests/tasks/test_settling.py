@@ -1,0 +1,168 @@
+"""Settling: a dead worker costs the image that killed it, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from distributed import KilledWorker
+from hypothesis import given
+from hypothesis import strategies as st
+from reread.analytics.reasons import Reason
+from reread.analytics.records import RejectedImage
+from reread.connectors.authoring import ResultFormat
+from reread.connectors.ledger_records import Instance, StudyWork
+from reread.connectors.mammograms import ReadLimits
+from reread.tasks.outcomes import StudyOutcome
+from reread.tasks.plans import Folders
+from reread.tasks.settling import settle
+from reread.tasks.shards import Shard, ShardReport
+
+
+def instance(uid: str) -> Instance:
+    return Instance(uid, "", "", uid.rsplit(".", 1)[0], "woman", "", "MG", "", "", 0, "", "", "pacs")
+
+
+def shard_of(*sizes: int) -> Shard:
+    works = tuple(
+        StudyWork(f"2.25.{n}", 1, "woman", "", tuple(instance(f"2.25.{n}.{k}") for k in range(size)))
+        for n, size in enumerate(sizes)
+    )
+    return Shard("00000", "run", Folders(Path("data")), works, (tuple(ResultFormat),) * len(works), ReadLimits())
+
+
+class Settled:
+    """A future that is done.
+
+    Killing real workers costs seconds for each death and this logic has many deaths; that Dask and Prefect do
+    answer like this (KilledWorker out of `result`, the task's own exception as a value) is what the flow test sees.
+    """
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def result(self, *, raise_on_failure: bool = True) -> object:
+        assert raise_on_failure is False
+        if isinstance(self.answer, KilledWorker):
+            raise self.answer
+        return self.answer
+
+
+class Cluster:
+    """Workers that die on the images named `poison`, and tasks that raise on the studies named `cursed`."""
+
+    def __init__(self, poison: set[str] = frozenset(), cursed: set[str] = frozenset()) -> None:
+        self.poison, self.cursed = poison, cursed
+        self.probed: list[str] = []
+        self.deaths = 0
+        self.reports: list[ShardReport] = []
+
+    def settle(self, *shards: Shard) -> dict[str, StudyOutcome]:
+        settle(shards, self.submit, self.probe, self.reports.append)
+        outcomes = [outcome for report in self.reports for outcome in report.outcomes]
+        found = {outcome.study_instance_uid: outcome for outcome in outcomes}
+        assert len(found) == len(outcomes), "a study was settled twice"
+        return found
+
+    def submit(self, shard: Shard) -> Settled:
+        uids = {i.sop_instance_uid for work in shard.works for i in work.instances} - set(shard.deadly)
+        if uids & self.poison:
+            return self.death()
+        if self.cursed & {work.study_instance_uid for work in shard.works}:
+            return Settled(ValueError("cursed"))
+        return Settled(ShardReport(tuple(self.measured(work, shard) for work in shard.works)))
+
+    def probe(self, shard: Shard, one: Instance) -> Settled:
+        self.probed.append(one.sop_instance_uid)
+        return self.death() if one.sop_instance_uid in self.poison else Settled(True)
+
+    def death(self) -> Settled:
+        self.deaths += 1
+        return Settled(KilledWorker("reread-shard", None, 1))
+
+    @staticmethod
+    def measured(work: StudyWork, shard: Shard) -> StudyOutcome:
+        rejected = tuple(
+            RejectedImage("", Reason.WORKER_DIED, "", i.sop_instance_uid)
+            for i in work.instances
+            if i.sop_instance_uid in shard.deadly
+        )
+        return StudyOutcome(work.study_instance_uid, work.revision, work.woman, "pacs", rejected=rejected)
+
+
+def test_without_deaths_each_shard_is_settled_once():
+    cluster = Cluster()
+    found = cluster.settle(shard_of(2, 2))
+    assert list(found) == ["2.25.0", "2.25.1"]
+    assert len(cluster.reports) == 1
+    assert cluster.probed == []
+
+
+def test_the_poison_image_is_named_and_its_neighbours_are_measured():
+    cluster = Cluster(poison={"2.25.2.1"})
+    found = cluster.settle(shard_of(4, 4, 4, 4, 4))
+    assert {uid for uid, outcome in found.items() if outcome.failure is None} == {f"2.25.{n}" for n in range(5)}
+    assert {uid: [i.sop_instance_uid for i in o.rejected] for uid, o in found.items() if o.rejected} == {
+        "2.25.2": ["2.25.2.1"]
+    }
+    assert found["2.25.2"].rejected[0].reason is Reason.WORKER_DIED
+    # only the images of the one study were tried alone
+    assert cluster.probed == [f"2.25.2.{k}" for k in range(4)]
+
+
+def test_a_study_that_kills_though_each_image_alone_does_not_is_given_up():
+    class Moody(Cluster):
+        def probe(self, shard: Shard, one: Instance) -> Settled:
+            return Settled(True)
+
+    found = Moody(poison={"2.25.0.0"}).settle(shard_of(2, 1))
+    assert found["2.25.0"].failure is Reason.WORKER_DIED
+    assert found["2.25.0"].detail == "KilledWorker"
+    assert found["2.25.0"].source == "pacs"
+    assert found["2.25.1"].failure is None
+
+
+def test_a_worker_that_keeps_dying_comes_to_an_end():
+    class Deadly(Cluster):
+        def submit(self, shard: Shard) -> Settled:
+            return self.death()
+
+    cluster = Deadly(poison={"2.25.0.0"})
+    found = cluster.settle(shard_of(2))
+    assert found["2.25.0"].failure is Reason.WORKER_DIED
+    assert cluster.deaths == 3  # the shard, the probe, the shard without the image
+
+
+def test_an_exception_becomes_a_failed_outcome_of_its_study_alone():
+    cluster = Cluster(cursed={"2.25.1"})
+    found = cluster.settle(shard_of(1, 1, 1))
+    assert {uid: outcome.failure for uid, outcome in found.items()} == {
+        "2.25.0": None,
+        "2.25.1": Reason.MEASUREMENT_FAILED,
+        "2.25.2": None,
+    }
+    assert found["2.25.1"].detail == "ValueError: cursed"
+    assert cluster.probed == []
+
+
+@pytest.mark.parametrize("answer", [None, "not a report", RuntimeError("x" * 500)])
+def test_whatever_comes_back_the_night_goes_on(answer):
+    class Strange(Cluster):
+        def submit(self, shard: Shard) -> Settled:
+            return Settled(answer)
+
+    found = Strange().settle(shard_of(1))
+    assert found["2.25.0"].failure is Reason.MEASUREMENT_FAILED
+    assert len(found["2.25.0"].detail) <= 200
+
+
+@given(
+    st.lists(st.integers(1, 3), min_size=1, max_size=12),
+    st.sets(st.tuples(st.integers(0, 11), st.integers(0, 2)), max_size=4),
+)
+def test_whichever_images_kill_they_alone_are_lost(sizes, places):
+    poison = {f"2.25.{n}.{k}" for n, k in places if n < len(sizes) and k < sizes[n]}
+    found = Cluster(poison=poison).settle(shard_of(*sizes))
+    assert set(found) == {f"2.25.{n}" for n in range(len(sizes))}
+    assert {i.sop_instance_uid for outcome in found.values() for i in outcome.rejected} == poison
+    assert all(outcome.failure is None for outcome in found.values())
