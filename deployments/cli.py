@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from reread.analytics.errors import RereadError
 from rich.console import Console
+from rich.markup import escape
 
 app = App(
     name="reread",
@@ -136,7 +137,7 @@ def poll(*, settings: SettingsFile = None) -> int:
         arrivals = poll_sources(plan_of(site))
     console.print(f"{arrivals.studies_found} studies found, {arrivals.instances_arrived} images fetched")
     for problem in arrivals.problems:
-        console.print(f"[red]{problem}[/]")
+        console.print(f"[red]{escape(problem)}[/]", soft_wrap=True)
     return 1 if arrivals.problems else 0
 
 
@@ -190,7 +191,7 @@ def night(*, settings: SettingsFile = None) -> int:
     consoles.rejection_lines(console, [image for case in report.outcomes for image in case.rejected])
     consoles.rejection_lines(console, report.rejected)
     for problem in report.arrivals.problems:
-        console.print(f"[red]{problem}[/]")
+        console.print(f"[red]{escape(problem)}[/]", soft_wrap=True)
     console.print(f"{report.headline}\nReport: {outcome.page}", soft_wrap=True)
     return 1 if report.failed or report.arrivals.problems or report.deliveries.failed else 0
 
@@ -269,7 +270,7 @@ def doctor(*, settings: SettingsFile = None) -> int:
     healthy = True
     for check in examine(load_settings(settings)):
         mark = "[green]ok  [/]" if check.ok else "[red]FIX [/]"
-        console.print(f"{mark} {check.name}: {check.text}", soft_wrap=True)
+        console.print(f"{mark} {escape(check.name)}: {escape(check.text)}", soft_wrap=True)
         healthy &= check.ok
     return 0 if healthy else 1
 
@@ -304,8 +305,9 @@ def main() -> None:
     """Entry point: errors of ours are one clear line and exit code 2."""
     try:
         sys.exit(app(exit_on_error=True, result_action="return_value") or 0)
-    except (RereadError, FileNotFoundError) as error:
-        Console(stderr=True).print(f"[red]reread:[/] {error}", soft_wrap=True, markup=True)
+    except (RereadError, OSError) as error:
+        # the text may quote a query or a path with brackets, which are no markup
+        Console(stderr=True).print(f"[red]reread:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
 
 

@@ -60,7 +60,8 @@ def rejection_lines(console: Console, rejected: Sequence[RejectedImage]) -> None
     """One line for each file that could not be used."""
     for image in rejected:
         detail = f" ({image.detail})" if image.detail else ""
-        console.print(f"[yellow]not measured[/] {escape(image.path)}: {escape(image.reason.sentence + detail)}")
+        line = f"[yellow]not measured[/] {escape(image.path)}: {escape(image.reason.sentence + detail)}"
+        console.print(line, soft_wrap=True)
 
 
 def print_answer(console: Console, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

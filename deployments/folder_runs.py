@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -26,6 +26,8 @@ from reread.connectors.warehouse import write_flat
 from reread.tasks.outcomes import StudyOutcome, finish_study, provenance_of
 from reread.tasks.progress import report_progress
 from reread.tasks.rereading import RereadImage, gather_study, refusal, reread_file
+
+RereadFile = Callable[[Path, ReadLimits], RereadImage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def measure_paths(
     workers: int,
     limits: ReadLimits | None = None,
     formats: tuple[ResultFormat, ...] = tuple(ResultFormat),
+    reread: RereadFile = reread_file,
 ) -> FolderOutcome:
     """Measure files and folders.
 
@@ -65,6 +68,8 @@ def measure_paths(
         ``dicom/``, pictures under ``pictures/`` and the key of the pseudonyms.
     workers
         Processes.
+    reread
+        What a worker does with a file; importable by name, as it travels to other processes.
     """
     limits = limits or ReadLimits()
     out.mkdir(parents=True, exist_ok=True)
@@ -73,7 +78,7 @@ def measure_paths(
     total = sum(len(case.paths) for case in cases)
     parts: list[dict[str, pa.Table]] = [tables((), provenance, orphans=orphans)]
     rejected, outcomes, done = list(orphans), [], 0
-    with _Pool(workers, limits) as pool:
+    with _Pool(workers, limits, reread) as pool:
         for case in cases:
             images = []
             for image in pool.reread(case.paths):
@@ -169,8 +174,9 @@ def _finish(
 class _Pool:
     """Worker processes that outlive a codec which crashes: the image is named, the rest goes on."""
 
-    def __init__(self, workers: int, limits: ReadLimits) -> None:
+    def __init__(self, workers: int, limits: ReadLimits, reread: RereadFile) -> None:
         self._workers = workers
+        self._reread = reread
         self._limits = limits
         self._executor: ProcessPoolExecutor | None = None
 
@@ -182,7 +188,7 @@ class _Pool:
 
     def reread(self, paths: tuple[Path, ...]) -> Iterator[RereadImage]:
         """Each image, in order."""
-        futures = [self._running().submit(reread_file, path, self._limits) for path in paths]
+        futures = [self._running().submit(self._reread, path, self._limits) for path in paths]
         broken = []
         for path, future in zip(paths, futures, strict=True):
             try:
@@ -193,7 +199,7 @@ class _Pool:
             # one of these killed the worker: each alone, in a fresh process
             self._stop()
             try:
-                yield self._running().submit(reread_file, path, self._limits).result()
+                yield self._running().submit(self._reread, path, self._limits).result()
             except BrokenProcessPool:
                 self._stop()
                 yield RereadImage(path, None, refusal(path, Reason.WORKER_DIED, ""), None)

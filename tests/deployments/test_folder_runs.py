@@ -1,0 +1,36 @@
+"""`reread measure` as a function: a worker that dies costs one image."""
+
+from __future__ import annotations
+
+import pyarrow.parquet as pq
+import pytest
+from dies_on_purpose import reread_or_die
+from made_nights import phantom_study
+from reread.analytics.reasons import Reason
+from reread.deployments.folder_runs import measure_paths
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_costs_its_image_alone(tmp_path):
+    files = phantom_study(tmp_path / "in", "2.25.1", 4) + phantom_study(tmp_path / "in", "2.25.2", 2)
+    files[1].rename(files[1].with_name("deadly.dcm"))
+    outcome = measure_paths([tmp_path / "in"], tmp_path / "out", workers=2, reread=reread_or_die)
+    assert [(image.path.rsplit("/", 1)[-1], image.reason) for image in outcome.rejected] == [
+        ("deadly.dcm", Reason.WORKER_DIED)
+    ]
+    found = {case.study_instance_uid: (case.failure, case.views) for case in outcome.outcomes}
+    assert found == {"2.25.1": (None, "R CC, R MLO, L MLO"), "2.25.2": (None, "R CC, L CC")}
+    rows = pq.read_table(tmp_path / "out" / "images.parquet").to_pylist()
+    assert {row["source"]: row["reason"] for row in rows if row["status"] != "measured"} == {
+        "deadly.dcm": "worker_died"
+    }
+    assert len(rows) == 6
+
+
+@pytest.mark.slow
+def test_the_output_of_an_earlier_run_is_no_input(tmp_path):
+    phantom_study(tmp_path, count=1)
+    for _ in range(2):
+        outcome = measure_paths([tmp_path], tmp_path / "out", workers=1)
+        assert outcome.rejected == ()
+        assert pq.read_table(tmp_path / "out" / "images.parquet").num_rows == 1
