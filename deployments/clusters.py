@@ -32,7 +32,7 @@ def task_runner(cluster: ClusterGroup) -> DaskTaskRunner:
             "n_workers": worker_count(cluster),
             "threads_per_worker": 1,  # the measurements hold the GIL in part, and a crash takes one image only
             "memory_limit": f"{cluster.worker_memory_gib}GiB",
-            "dashboard_address": None,
+            "dashboard_address": "127.0.0.1:0",  # a free port: several nights may run on one machine
             "host": "127.0.0.1",
         },
     )

@@ -17,6 +17,7 @@ from reread.connectors.dimse import DimseArchive
 from reread.connectors.ledger import open_ledger
 from reread.deployments.settings import Settings
 from reread.deployments.site_plan import plan_of
+from reread.deployments.site_services import is_listening
 
 _GIB = 1 << 30
 
@@ -74,8 +75,10 @@ def _port(settings: Settings) -> Check:
         try:
             probe.bind((host, port))
         except OSError as error:
-            running = "if `reread listen` is running this is right; else choose another listener.port"
-            return Check("listener port", False, f"{host}:{port} cannot be taken ({error.strerror}); {running}")
+            if is_listening(settings):
+                return Check("listener port", True, f"{host}:{port} is ours: `reread listen` or a night is running")
+            advice = "another program has it; stop that or choose another listener.port"
+            return Check("listener port", False, f"{host}:{port} cannot be taken ({error.strerror}); {advice}")
     return Check("listener port", True, f"{host}:{port} is free")
 
 

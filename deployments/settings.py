@@ -69,7 +69,7 @@ class ListenerGroup(_Group):
     max_associations: int = Field(default=10, ge=1, le=1000)
     """Associations at the same time; one more is rejected (local limit exceeded)."""
     quiet_s: float = Field(default=120.0, ge=0)
-    """A study without a new image for this long is complete (R0.28 calls it the case timeout). Seconds."""
+    """A study without a new image for this long is complete (the case timeout). Seconds."""
 
 
 class PeerGroup(_Group):
@@ -146,7 +146,7 @@ class DeliveryGroup(_Group):
 
     retry_interval_s: float = Field(default=60.0, ge=0)
     """Wait between two tries. Seconds."""
-    retry_duration_s: float = Field(default=86400.0, ge=0)
+    retry_duration_s: float = Field(default=604800.0, ge=0)
     """After this long a delivery is given up, and reported. Seconds."""
     commitment_association_s: float = Field(default=1.0, gt=0)
     """How long the asking association stays open for the answer to a storage commitment request. Seconds."""

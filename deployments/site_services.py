@@ -17,6 +17,8 @@ from reread.connectors.spool import Spool
 from reread.deployments.settings import Settings
 from reread.deployments.site_plan import admission_policy_of, folders_of, listener_settings_of
 
+_LISTENER_LOCK = "listener.lock"
+
 
 @dataclass(frozen=True, slots=True)
 class SiteServices:
@@ -50,14 +52,32 @@ def only_night(settings: Settings) -> Iterator[None]:
     RereadError
         Another night is running. It would lose its claims to our recovery.
     """
+    with _held(settings, "night.lock") as ours:
+        if not ours:
+            raise RereadError(f"another night is running in {folders_of(settings).data}; wait for its end")
+        yield
+
+
+def is_listening(settings: Settings) -> bool:
+    """Whether a process of this site is listening."""
+    if not folders_of(settings).data.is_dir():
+        return False
+    with _held(settings, _LISTENER_LOCK) as ours:
+        return not ours
+
+
+@contextmanager
+def _held(settings: Settings, name: str) -> Iterator[bool]:
+    """A lock of the data folder, True if it is ours; it goes with the process, however that ends."""
     folder = folders_of(settings).data
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "night.lock").open("w") as lock:
+    with (folder / name).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RereadError(f"another night is running in {folder}; wait for its end") from None
-        yield
+            yield False
+        else:
+            yield True
 
 
 @contextmanager
@@ -75,6 +95,7 @@ def listening(
         yield None
         return
     try:
-        yield listener
+        with _held(settings, _LISTENER_LOCK):
+            yield listener
     finally:
         listener.stop()

@@ -45,7 +45,7 @@ def poll_sources(plan: NightPlan) -> Arrivals:
                     archive, ledger, window(plan.days_back), plan.modality, slice_length_days=plan.days_per_query
                 )
             except ArchiveError as error:
-                problems.append(f"{source.name}: {error}")
+                problems.append(str(error))
                 continue
             found += report.studies_found
             arrived += report.instances_arrived
