@@ -107,9 +107,14 @@ class LedgerStore:
 
 
 def _engine(url: str) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            return create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    except ModuleNotFoundError as error:
+        raise LedgerError(f"the ledger's database needs the Python package {error.name}: install it") from error
+    except SQLAlchemyError:  # its text quotes the URL, and with it the password
+        raise LedgerError("ledger_url is no SQLAlchemy URL of a database that is known here") from None
     if not parsed.database or parsed.database == ":memory:":
         raise LedgerError("the ledger must outlive the process: name a file, sqlite:///path")
     Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)

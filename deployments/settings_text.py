@@ -25,7 +25,8 @@ _LISTS: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     ),
     "routes": (RouteGroup, {"source": "pacs", "destinations": ["pacs"]}),
 }
-_PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@")
+# between user and host, or as a parameter behind the question mark
+_PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*(?=@)|((?:[?&]|^)(?:ssl)?(?:password|passwd|pwd)=)[^&]*", re.IGNORECASE)
 
 
 def example_text() -> str:
@@ -88,6 +89,6 @@ def _literal(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_literal(item) for item in value) + "]"
     if isinstance(value, str | Path):
-        text = _PASSWORD.sub(r"\1***@", str(value))
+        text = _PASSWORD.sub(r"\1\2***", str(value))
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     raise TypeError(f"no TOML for {type(value).__name__}")
