@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -187,14 +187,21 @@ class _Pool:
         self._stop()
 
     def reread(self, paths: tuple[Path, ...]) -> Iterator[RereadImage]:
-        """Each image, in order."""
-        futures = [self._running().submit(self._reread, path, self._limits) for path in paths]
-        broken = []
-        for path, future in zip(paths, futures, strict=True):
+        """Each image; those that have to be tried alone come last."""
+        futures: list[tuple[Path, Future[RereadImage]]] = []
+        broken: list[Path] = []
+        for path in paths:
+            try:
+                futures.append((path, self._running().submit(self._reread, path, self._limits)))
+            except BrokenProcessPool:  # a worker died while we were still handing out
+                broken.append(path)
+        died: list[Path] = []
+        for path, future in futures:
             try:
                 yield future.result()
             except BrokenProcessPool:
-                broken.append(path)
+                died.append(path)
+        broken = [*died, *broken]
         for path in broken:
             # one of these killed the worker: each alone, in a fresh process
             self._stop()

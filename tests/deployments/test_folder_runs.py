@@ -28,6 +28,20 @@ def test_a_worker_that_dies_costs_its_image_alone(tmp_path):
 
 
 @pytest.mark.slow
+def test_every_death_is_named_also_when_the_workers_are_warm(tmp_path):
+    first, second = (phantom_study(tmp_path / "in", f"2.25.{number}", 3) for number in (1, 2))
+    for number, path in enumerate((first[2], second[0], second[2])):
+        path.rename(path.with_name(f"deadly-{number}.dcm"))
+    outcome = measure_paths([tmp_path / "in"], tmp_path / "out", workers=1, reread=reread_or_die)
+    assert {image.path.rsplit("/", 1)[-1] for image in outcome.rejected} == {f"deadly-{n}.dcm" for n in range(3)}
+    assert {image.reason for image in outcome.rejected} == {Reason.WORKER_DIED}
+    assert {case.study_instance_uid: case.views for case in outcome.outcomes} == {
+        "2.25.1": "R CC, L CC",
+        "2.25.2": "L CC",
+    }
+
+
+@pytest.mark.slow
 def test_the_output_of_an_earlier_run_is_no_input(tmp_path):
     phantom_study(tmp_path, count=1)
     for _ in range(2):
