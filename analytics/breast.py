@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from skimage import filters
+
 from reread.analytics.errors import MeasurementFailed
 from reread.analytics.frame import Frame, Mask, Plane, disc, largest_contour, resample
 from reread.analytics.records import BreastRegion, Mammogram
-from skimage import filters
 
 _cross_entropy: Callable[..., float] = filters.threshold_li
 """scikit-image has no types here"""

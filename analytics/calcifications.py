@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, QhullError, cKDTree
+
 from reread.analytics.breast import SegmentedBreast
 from reread.analytics.frame import Frame, Mask, Plane, blur, resample
 from reread.analytics.masses import operating_point
 from reread.analytics.pectoral import SegmentedPectoral
 from reread.analytics.records import Finding, FindingKind, Mammogram
-from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 
 @dataclass(frozen=True, slots=True)

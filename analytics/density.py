@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
 from reread.analytics.breast import SegmentedBreast
 from reread.analytics.errors import MeasurementFailed
 from reread.analytics.frame import Mask, Plane, blur_inside, disc

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from reread.analytics.breast import SegmentedBreast
 from reread.analytics.frame import Frame, Mask, Plane, blur_inside, largest_contour
 from reread.analytics.pectoral import SegmentedPectoral

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Protocol, TypeVar, runtime_checkable
 
 import cv2
+
 from reread.analytics.breast import BreastParameters, find_breast
 from reread.analytics.calcifications import CalcificationParameters, find_calcifications
 from reread.analytics.density import DensityParameters, measure_density

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from reread.analytics.breast import SegmentedBreast
 from reread.analytics.errors import MeasurementFailed
 from reread.analytics.frame import blur_inside

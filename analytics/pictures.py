@@ -12,6 +12,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from reread.analytics.records import (
     Contour,
     Finding,

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reread.analytics.reasons import Reason
 
 Contour = tuple[tuple[float, float], ...]

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 import pyarrow as pa
+
 from reread.analytics.records import (
     Finding,
     FindingKind,

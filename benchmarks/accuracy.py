@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.records import ImageResult
 from reread.connectors.mammograms import read_mammogram

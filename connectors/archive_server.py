@@ -28,6 +28,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
+
 from reread.analytics.errors import InputError
 from reread.connectors.archive_index import ArchiveIndex, IdentifierInvalid, Stored
 from reread.connectors.chunked import MAX_PDU_BYTES, abandon, prepare_pynetdicom, receive_into, take

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
+
 from reread.analytics.errors import AuthoringFailed
 from reread.analytics.reasons import Reason
 from reread.analytics.records import Provenance, StudyResult

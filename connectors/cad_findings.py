@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import hypot
 
 from pydicom.dataset import Dataset
+
 from reread.analytics.records import DensityScore, Finding, FindingKind, ImageResult, Provenance, StudyResult
 from reread.connectors import cad_codes as c
 from reread.connectors.cad_codes import CadReportOptions, Code, in_profile

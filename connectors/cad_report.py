@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
+
 from reread.analytics.records import ImageHeader, ImageResult, Provenance, StudyResult
 from reread.connectors import cad_codes as c
 from reread.connectors.cad_codes import CadReportOptions, Code, in_profile

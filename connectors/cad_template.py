@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+
 from reread.connectors import cad_codes as c
 from reread.connectors.cad_codes import Code
 from reread.connectors.cad_report import MAMMOGRAPHY_CAD_SR

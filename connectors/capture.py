@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+
 from reread.analytics.errors import AuthoringFailed
 from reread.analytics.pictures import montage, write_text
 from reread.analytics.records import Provenance, StudyResult

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+
 from reread.analytics.errors import NotDicom
 from reread.analytics.reasons import Reason
 

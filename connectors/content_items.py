@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from pydicom.dataset import Dataset
+
 from reread.connectors.cad_codes import Code
 
 Points = Sequence[tuple[float, float]]

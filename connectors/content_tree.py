@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+
 from reread.analytics.errors import InputError, NotAMammogram, NotDicom
 from reread.analytics.reasons import Reason
 from reread.connectors.cad_codes import Code, modern_value

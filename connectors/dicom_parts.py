@@ -13,6 +13,7 @@ from pathlib import Path
 import pydicom
 from pydicom import config
 from pydicom.dataset import Dataset
+
 from reread.analytics.errors import NotAMammogram, NotDicom
 from reread.analytics.reasons import Reason
 from reread.connectors.mammogram_header import text

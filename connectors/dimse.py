@@ -22,6 +22,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
+
 from reread.analytics.errors import ArchiveRefused, ArchiveUnreachable, InputError
 from reread.connectors.archive import (
     CommitmentOutcome,

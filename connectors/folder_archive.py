@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
+
 from reread.analytics.errors import ArchiveUnreachable, InputError
 from reread.connectors.archive import (
     CommitmentOutcome,

@@ -11,6 +11,7 @@ from pydicom.charset import convert_encodings, encode_string, python_encoding
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.valuerep import validate_value
+
 from reread.analytics.errors import AuthoringFailed, InputError
 from reread.analytics.records import Provenance
 from reread.connectors.dicom_parts import parse, quiet_reading, read_bytes

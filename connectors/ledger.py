@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
 from reread.analytics.errors import LedgerError
 from reread.analytics.reasons import Reason
 from reread.connectors.ledger_deliveries import DeliveryBook
@@ -27,7 +29,6 @@ from reread.connectors.ledger_records import (
 from reread.connectors.ledger_store import Clock, seconds, utc_now
 from reread.connectors.ledger_tables import INSTANCES, MEASUREMENTS, REJECTIONS, STUDIES
 from reread.connectors.states import InstanceState, StudyState, move_instance, move_study
-from sqlalchemy import Connection, Row, and_, insert, select, update
 
 _I = INSTANCES.c
 _S = STUDIES.c

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+
 from reread.analytics.errors import LedgerError
 from reread.connectors.ledger_records import Delivery
 from reread.connectors.ledger_store import LedgerStore, seconds
 from reread.connectors.ledger_tables import DELIVERIES, STUDIES, TRANSACTIONS
 from reread.connectors.states import DeliveryState, StudyState, move_delivery, move_study
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 _D = DELIVERIES.c
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from sqlalchemy import func, select
+
 from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage
 from reread.connectors.ledger_records import InstanceReason, LedgerCounts, reason_named
 from reread.connectors.ledger_store import LedgerStore
 from reread.connectors.ledger_tables import DELIVERIES, INSTANCES, REJECTIONS, STUDIES
 from reread.connectors.states import DeliveryState, InstanceState, StudyState
-from sqlalchemy import func, select
 
 _I = INSTANCES.c
 _S = STUDIES.c

@@ -10,10 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from reread.analytics.errors import LedgerError
-from reread.connectors.ledger_tables import METADATA, SCHEMA, SCHEMA_VERSION
 from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from reread.analytics.errors import LedgerError
+from reread.connectors.ledger_tables import METADATA, SCHEMA, SCHEMA_VERSION
 
 _BUSY_S = 30.0
 _ADVISORY_LOCK = 0x52455245  # any constant: names our lock among those of a shared PostgreSQL

@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
+
 from reread.analytics.errors import InputError, LedgerError
 from reread.connectors.admission import OUT_OF_RESOURCES, WILL_NOT_PROCESS, Admission, AdmissionPolicy, Disposition
 from reread.connectors.chunked import MAX_PDU_BYTES, abandon, prepare_pynetdicom, receive_into, take

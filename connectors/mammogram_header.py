@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+
 from reread.analytics.errors import NotAMammogram
 from reread.analytics.reasons import Reason
 from reread.analytics.records import Laterality, Size, View

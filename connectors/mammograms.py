@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+
 from reread.analytics.errors import InputError, NotAMammogram, PixelsUnreadable
 from reread.analytics.reasons import Reason
 from reread.analytics.records import ImageHeader, Mammogram

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pydicom.uid import generate_uid
+
 from reread.analytics.errors import ArchiveError, ArchiveUnreachable
 from reread.connectors.archive import Archive
 from reread.connectors.commitment import Reference

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian
+
 from reread.analytics.errors import NotDicom
 from reread.analytics.reasons import Reason
 

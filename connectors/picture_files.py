@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from reread.connectors.spool import check_uid
 
 _JPEG_QUALITY = 88

@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
+
 from reread.analytics.errors import PixelsUnreadable
 from reread.analytics.reasons import Reason
 

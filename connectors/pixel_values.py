@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+
 from reread.connectors.pixel_decoding import Words
 
 _MASKED_SHARE = 0.005

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
 from reread.connectors.picture_files import picture_path
 from reread.connectors.warehouse import Warehouse
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+
 from reread.analytics.errors import RereadError
 from reread.connectors.dicom_parts import quiet_reading
 from reread.connectors.identifiers import derived_uid

@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from reread.analytics.errors import RereadError
 from reread.analytics.schema import TABLES
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from reread.analytics.errors import RereadError
 from rich.console import Console
 from rich.markup import escape
+
+from reread.analytics.errors import RereadError
 
 app = App(
     name="reread",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dask
 from prefect_dask.task_runners import DaskTaskRunner
+
 from reread.deployments.settings import ClusterGroup, ClusterWord
 from reread.deployments.workers import worker_count
 

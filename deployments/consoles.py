@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from reread.analytics.records import RejectedImage
-from reread.tasks.outcomes import StudyOutcome
-from reread.tasks.progress import watched_by
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from reread.analytics.records import RejectedImage
+from reread.tasks.outcomes import StudyOutcome
+from reread.tasks.progress import watched_by
 
 NOTICE = "Research and quality software, not a medical device."
 

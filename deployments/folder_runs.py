@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow as pa
+
 from reread.analytics.errors import InputError
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.reasons import Reason

@@ -41,6 +41,7 @@ def run_night(settings: Settings, server: PrefectServer | None, plan: NightPlan 
         server.wait()
     # importing Prefect takes about a second
     from prefect.settings import PREFECT_API_URL, temporary_settings
+
     from reread.deployments.clusters import task_runner
     from reread.flows.nightly import nightly
 

@@ -14,6 +14,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
 from reread.analytics.errors import SettingsInvalid
 
 SETTINGS_FILE_VARIABLE = "REREAD_SETTINGS"

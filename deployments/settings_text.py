@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
 from reread.deployments.settings import PeerGroup, Role, RouteGroup, Settings
 
 _LISTS: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {

@@ -22,6 +22,7 @@ from unittest import mock
 import pyarrow as pa
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
 from reread.analytics.measurement import MammographyAnalysis, Parameters
 from reread.analytics.reasons import Reason
 from reread.analytics.schema import TABLES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import flow, get_run_logger, runtime
+
 from reread.connectors.ledger import open_ledger
 from reread.connectors.warehouse import Warehouse
 from reread.tasks.arrivals import close_quiet, poll_sources_task

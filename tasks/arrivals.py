@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+
 from reread.analytics.errors import ArchiveError
 from reread.connectors.dimse import DimseArchive
 from reread.connectors.ledger import Ledger, open_ledger

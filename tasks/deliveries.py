@@ -9,6 +9,7 @@ from time import monotonic, sleep
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+
 from reread.connectors.dimse import DimseArchive
 from reread.connectors.ledger import Ledger, open_ledger
 from reread.connectors.outbox import send_due

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+
 from reread.analytics.errors import SettingsInvalid
 from reread.connectors.authoring import ResultFormat
 from reread.connectors.mammograms import ReadLimits

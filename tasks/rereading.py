@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reread.analytics.errors import InputError
 from reread.analytics.measurement import Analysis, MammographyAnalysis
 from reread.analytics.pictures import draw_marks

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from distributed import KilledWorker
+
 from reread.analytics.reasons import Reason
 from reread.connectors.ledger_records import Instance
 from reread.tasks.outcomes import StudyOutcome

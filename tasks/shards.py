@@ -11,6 +11,7 @@ from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+
 from reread.analytics.errors import RereadError
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.reasons import Reason

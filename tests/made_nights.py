@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from made_studies import mammogram_dataset, save
 from phantoms import phantom
+
 from reread.analytics.records import Laterality, View
 from reread.connectors.admission import AdmissionPolicy
 from reread.connectors.authoring import ResultFormat

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
+
 from reread.analytics.reasons import Reason
 from reread.analytics.records import (
     BreastRegion,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from reread.analytics.records import ImageHeader, Laterality, Mammogram, Size, View
 
 FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import Phantom, phantom
+
 from reread.analytics.breast import SegmentedBreast, find_breast
 from reread.analytics.errors import MeasurementFailed
 from reread.analytics.frame import resample

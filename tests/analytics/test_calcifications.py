@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from phantoms import Phantom, phantom
+
 from reread.analytics.breast import find_breast
 from reread.analytics.calcifications import CalcificationParameters, find_calcifications
 from reread.analytics.pectoral import find_pectoral

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from phantoms import phantom
+
 from reread.analytics.breast import find_breast
 from reread.analytics.density import DensityParameters, attenuation, category, measure_density
 from reread.analytics.pectoral import find_pectoral

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from phantoms import phantom
+
 from reread.analytics.breast import find_breast
 from reread.analytics.masses import MassParameters, find_masses, operating_point
 from reread.analytics.pectoral import find_pectoral

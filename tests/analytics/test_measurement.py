@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from phantoms import phantom
+
 from reread.analytics import measurement
 from reread.analytics.density import DensityParameters
 from reread.analytics.measurement import STAGES, Analysis, MammographyAnalysis, Parameters

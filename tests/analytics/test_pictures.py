@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from phantoms import phantom
+
 from reread.analytics.pictures import draw_marks, montage
 from reread.analytics.records import (
     BreastRegion,

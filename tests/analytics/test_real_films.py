@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from phantoms import phantom
+
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.records import FindingKind, ImageResult, Laterality, Mammogram, Size, View
 

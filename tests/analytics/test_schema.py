@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+
 from reread.analytics.schema import TABLES
 
 UNITS = {"_mm": "mm", "_mm2": "mm2", "_px": "px", "_deg": "degree", "seconds": "s"}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from phantoms import phantom
+
 from reread.analytics.reasons import Reason
 from reread.analytics.records import DensityScore, ImageResult, Laterality, RejectedImage, StudyResult, View
 from reread.analytics.study import combine_study

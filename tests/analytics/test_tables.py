@@ -9,6 +9,7 @@ from math import hypot
 import pytest
 from made_studies import PROVENANCE, failed, image_result, study_result
 from phantoms import phantom
+
 from reread.analytics.reasons import Reason
 from reread.analytics.records import Laterality, RejectedImage, StudyResult, View
 from reread.analytics.schema import TABLES

@@ -13,6 +13,7 @@ from made_dicom import study
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
+
 from reread.analytics.errors import ArchiveUnreachable
 from reread.connectors.archive import StudyQuery
 from reread.connectors.archive_index import ArchiveIndex, IdentifierInvalid

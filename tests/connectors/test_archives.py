@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from loopback import POLICY, House, free_port, house
 from made_dicom import made, study, write
+
 from reread.analytics.errors import ArchiveError
 from reread.connectors.archive import Archive, StudyQuery
 from reread.connectors.archive_server import ArchiveServer

@@ -9,6 +9,7 @@ import pydicom
 import pytest
 from dicom_validators import assert_valid, console_script, run
 from made_studies import PROVENANCE, image_result, mammogram_dataset, save, study_result
+
 from reread.analytics.errors import AuthoringFailed
 from reread.analytics.pictures import draw_marks
 from reread.analytics.reasons import Reason

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from made_studies import coded, mammogram_dataset, save
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
+
 from reread.analytics.errors import InputError
 from reread.analytics.reasons import Reason
 from reread.connectors.mammograms import ReadLimits, identify, read_header, read_mammogram

@@ -10,6 +10,7 @@ from dicom_validators import assert_valid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_studies import PROVENANCE, density, failed, image_result, mammogram_dataset, save, study_result
+
 from reread.analytics.errors import InputError
 from reread.analytics.records import Finding, FindingKind, ImageResult, Laterality, StudyResult, View
 from reread.connectors.authoring import ResultFormat, author_study

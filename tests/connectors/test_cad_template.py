@@ -9,6 +9,7 @@ import pydicom
 import pytest
 from made_studies import PROVENANCE, image_result, mammogram_dataset, save, study_result
 from pydicom.dataset import Dataset
+
 from reread.connectors.authoring import ResultFormat, author_study
 from reread.connectors.cad_template import check_cad_report
 from reread.connectors.mammograms import read_header

@@ -7,6 +7,7 @@ import pydicom
 import pytest
 from dicom_validators import assert_valid
 from made_studies import PROVENANCE, failed, image_result, mammogram_dataset, save, study_result
+
 from reread.analytics.errors import AuthoringFailed
 from reread.analytics.pictures import draw_marks
 from reread.analytics.reasons import Reason

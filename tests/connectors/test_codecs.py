@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from reread.connectors import codecs
 from reread.connectors.codecs import codec_report
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_studies import PROVENANCE
 from pydicom.uid import UID
+
 from reread.analytics.records import StudyResult
 from reread.connectors.identifiers import derived_uid, instance_uid, series_uid
 

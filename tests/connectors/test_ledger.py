@@ -8,14 +8,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
 from reread.analytics.errors import LedgerError
 from reread.analytics.reasons import Reason
 from reread.connectors.ledger import Ledger, open_ledger
 from reread.connectors.ledger_records import Instance, Outcome, StudyRevision
 from reread.connectors.ledger_tables import METADATA
 from reread.connectors.states import DeliveryState, InstanceState, StudyState
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateTable
 
 START = datetime(2026, 1, 2, 3, tzinfo=UTC)
 

@@ -20,6 +20,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, HTJ2KLossless
 from pynetdicom import AE, build_context
 from pynetdicom.sop_class import Verification
+
 from reread.analytics.errors import ArchiveUnreachable, LedgerError
 from reread.analytics.reasons import Reason
 from reread.connectors.admission import AdmissionPolicy

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from made_studies import coded, mammogram_dataset, save
 from pydicom.encaps import encapsulate
+
 from reread.analytics.records import Laterality, Size, View
 from reread.connectors.mammogram_header import standard_orientation
 from reread.connectors.mammograms import identify, patient_identity, read_header, read_mammogram

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from made_dicom import made, write
+
 from reread.analytics.errors import ArchiveRefused, ArchiveUnreachable
 from reread.connectors.archive import CommitmentOutcome, StoreOutcome
 from reread.connectors.archive_server import ArchiveServer

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback import free_port, house
 from made_dicom import study
+
 from reread.analytics.errors import ArchiveRefused, ArchiveUnreachable
 from reread.connectors.archive import FetchReport, FoundInstance, FoundStudy, StudyQuery
 from reread.connectors.archive_server import ArchiveServer

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from made_studies import PROVENANCE, failed, image_result, study_result
 from phantoms import phantom
+
 from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage, View
 from reread.analytics.tables import tables

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+
 from reread.connectors import sample_cases
 from reread.connectors.dicom_parts import quiet_reading
 from reread.connectors.mammograms import read_header

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_dicom import made, write
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+
 from reread.analytics.errors import NotDicom, SettingsInvalid
 from reread.connectors.part10 import digests_of, read_part10
 from reread.connectors.pseudonyms import Pseudonyms

@@ -7,6 +7,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from reread.analytics.errors import LedgerError
 from reread.connectors.states import (
     DELIVERY_TRANSITIONS,

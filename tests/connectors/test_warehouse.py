@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from made_studies import PROVENANCE, failed, image_result, study_result
 from phantoms import phantom
+
 from reread.analytics.errors import RereadError
 from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage, View

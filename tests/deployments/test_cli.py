@@ -13,6 +13,7 @@ import pytest
 from made_nights import PATIENT_ID, PATIENT_NAME, phantom_file, phantom_study
 from made_studies import PROVENANCE, image_result, mammogram_dataset, save, study_result
 from phantoms import phantom
+
 from reread.analytics.reasons import Reason
 from reread.analytics.schema import TABLES
 from reread.analytics.tables import tables

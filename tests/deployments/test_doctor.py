@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from loopback import free_port
+
 from reread.connectors.archive_server import ArchiveServer
 from reread.connectors.ledger import open_ledger
 from reread.connectors.peers import Peer

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from dies_on_purpose import reread_or_die
 from made_nights import phantom_study
+
 from reread.analytics.reasons import Reason
 from reread.deployments.folder_runs import measure_paths
 

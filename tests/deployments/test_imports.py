@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from made_nights import PATIENT_NAME, phantom_file, phantom_study
+
 from reread.connectors.states import StudyState
 from reread.deployments.imports import import_paths
 from reread.deployments.settings import Settings

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from reread.analytics.errors import RereadError
 from reread.deployments import orchestration
 from reread.deployments.orchestration import PrefectServer, PrefectUnavailable, prefect_api, quiet_prefect

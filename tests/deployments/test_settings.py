@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+
 from reread.analytics.errors import SettingsInvalid
 from reread.deployments.settings import PeerGroup, RouteGroup, Settings, load_settings
 from reread.deployments.settings_text import example_text, resolved_text

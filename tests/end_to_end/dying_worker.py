@@ -21,6 +21,7 @@ def main(home: Path) -> None:
             server.wait()
         from prefect import flow, task
         from prefect.settings import PREFECT_API_URL, temporary_settings
+
         from reread.connectors.ledger_records import Instance, StudyWork
         from reread.connectors.mammograms import ReadLimits
         from reread.deployments.clusters import task_runner

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from dicom_validators import assert_valid
+
 from reread.connectors.ledger import open_ledger
 from reread.connectors.states import DeliveryState, StudyState
 from reread.connectors.warehouse import VIEWS

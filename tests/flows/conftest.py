@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from reread.deployments.orchestration import PrefectServer, prefect_api
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from loopback import free_port
 from made_nights import PATIENT_NAME, phantom_file, phantom_study
+
 from reread.connectors.archive_server import ArchiveServer
 from reread.connectors.ledger import open_ledger
 from reread.connectors.peers import Peer

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from made_nights import night_plan, phantom_file, phantom_study, take_in
+
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.reasons import Reason
 from reread.connectors.ledger import open_ledger

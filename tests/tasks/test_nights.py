@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from made_nights import night_plan, phantom_study, take_in
+
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.reasons import Reason
 from reread.connectors.authoring import ResultFormat

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from made_nights import night_plan
+
 from reread.analytics.errors import SettingsInvalid
 from reread.connectors.authoring import ResultFormat
 from reread.connectors.mammograms import ReadLimits

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from made_nights import PATIENT_ID, PATIENT_NAME, phantom_file, phantom_study
 from made_studies import mammogram_dataset, save
+
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage

@@ -8,6 +8,7 @@ import pytest
 from distributed import KilledWorker
 from hypothesis import given
 from hypothesis import strategies as st
+
 from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage
 from reread.connectors.authoring import ResultFormat

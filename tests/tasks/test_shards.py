@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_nights import PATIENT_ID, PATIENT_NAME, night_plan, phantom_file, phantom_study, take_in
+
 from reread.analytics.errors import RereadError
 from reread.analytics.reasons import Reason
 from reread.connectors.authoring import ResultFormat
