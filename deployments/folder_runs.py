@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -76,22 +77,25 @@ def measure_paths(
     out.mkdir(parents=True, exist_ok=True)
     provenance = provenance_of(MammographyAnalysis(), secrets.token_hex(8))
     cases, orphans = _sort(_files(paths, out), Pseudonyms.load_or_create(out / "pseudonym.key"))
-    total = sum(len(case.paths) for case in cases)
-    parts: list[dict[str, pa.Table]] = [tables((), provenance, orphans=orphans)]
-    rejected, outcomes, done = list(orphans), [], 0
+    case_of = {path: case for case in cases for path in case.paths}
+    arrived: dict[str, list[RereadImage]] = {case.study_instance_uid: [] for case in cases}
+    finished: dict[str, tuple[StudyOutcome, dict[str, pa.Table]]] = {}
     with _Pool(workers, limits, reread) as pool:
-        for case in cases:
-            images = []
-            for image in pool.reread(case.paths):
-                images.append(image)
-                done += 1
-                report_progress("measuring", done, total)
-            outcome, part = _finish(case, images, out, provenance, formats)
-            outcomes.append(outcome)
-            parts.append(part)
-            rejected += outcome.rejected
+        for done, image in enumerate(pool.reread(tuple(case_of)), 1):
+            case = case_of[image.path]
+            images = arrived[case.study_instance_uid]
+            images.append(image)
+            if len(images) == len(case.paths):
+                del arrived[case.study_instance_uid]  # with its pictures
+                images.sort(key=lambda item: case.paths.index(item.path))
+                finished[case.study_instance_uid] = _finish(case, images, out, provenance, formats)
+            report_progress("measuring", done, len(case_of))
+    in_order = [finished[case.study_instance_uid] for case in cases]
+    outcomes = tuple(outcome for outcome, _ in in_order)
+    parts = [tables((), provenance, orphans=orphans), *(part for _, part in in_order)]
     joined = {name: pa.concat_tables([part[name] for part in parts]) for name in TABLES}
-    return FolderOutcome(tuple(outcomes), tuple(rejected), write_flat(joined, out))
+    rejected = (*orphans, *(image for outcome in outcomes for image in outcome.rejected))
+    return FolderOutcome(outcomes, rejected, write_flat(joined, out))
 
 
 def _files(paths: Sequence[Path], out: Path) -> list[Path]:
@@ -110,19 +114,19 @@ def _files(paths: Sequence[Path], out: Path) -> list[Path]:
 def _sort(files: list[Path], pseudonyms: Pseudonyms) -> tuple[list[_Case], list[RejectedImage]]:
     """Files into cases; what belongs to none, is there twice or mixes two patients is named."""
     orphans: list[RejectedImage] = []
-    seen: dict[str, str] = {}
+    seen: dict[str, Path] = {}
     cases: dict[str, dict[str, list[Path]]] = {}
-    for path in files:
+    for done, path in enumerate(files):
+        report_progress("looking at the files", done, len(files))
         identity = identify(path)
         if not (identity.sop_instance_uid and identity.study_instance_uid):
             orphans.append(_unreadable(path))
             continue
-        digest = sha256_of(path)
-        if identity.sop_instance_uid in seen:
-            same = seen[identity.sop_instance_uid] == digest
+        first = seen.setdefault(identity.sop_instance_uid, path)
+        if first is not path:
+            same = sha256_of(first) == sha256_of(path)
             orphans.append(refusal(path, Reason.DUPLICATE if same else Reason.CONFLICT, ""))
             continue
-        seen[identity.sop_instance_uid] = digest
         try:
             woman = pseudonyms.woman(patient_identity(path))
         except InputError as error:
@@ -188,29 +192,35 @@ class _Pool:
         self._stop()
 
     def reread(self, paths: tuple[Path, ...]) -> Iterator[RereadImage]:
-        """Each image; those that have to be tried alone come last."""
-        futures: list[tuple[Path, Future[RereadImage]]] = []
-        broken: list[Path] = []
-        for path in paths:
-            try:
-                futures.append((path, self._running().submit(self._reread, path, self._limits)))
-            except BrokenProcessPool:  # a worker died while we were still handing out
-                broken.append(path)
-        died: list[Path] = []
-        for path, future in futures:
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                died.append(path)
-        broken = [*died, *broken]
-        for path in broken:
-            # one of these killed the worker: each alone, in a fresh process
-            self._stop()
-            try:
-                yield self._running().submit(self._reread, path, self._limits).result()
-            except BrokenProcessPool:
+        """Each image, in about this order; a few are in work ahead of the one that is handed out."""
+        waiting, running = deque(paths), deque[tuple[Path, Future[RereadImage]]]()
+        while waiting or running:
+            suspects: list[Path] = []
+            while waiting and not suspects and len(running) < 2 * self._workers:
+                path = waiting.popleft()
+                try:
+                    running.append((path, self._running().submit(self._reread, path, self._limits)))
+                except BrokenProcessPool:  # a worker died while we were still handing out
+                    suspects.append(path)
+            while running:
+                path, future = running.popleft()
+                try:
+                    yield _settled(path, future)
+                except BrokenProcessPool:
+                    suspects.append(path)
+                if not suspects and waiting:
+                    break
+            if suspects:
                 self._stop()
-                yield RereadImage(path, None, refusal(path, Reason.WORKER_DIED, ""), None)
+            yield from map(self._alone, suspects)
+
+    def _alone(self, path: Path) -> RereadImage:
+        """One of these killed the worker: each alone, in a process that nothing else depends on."""
+        try:
+            return _settled(path, self._running().submit(self._reread, path, self._limits))
+        except BrokenProcessPool:
+            self._stop()
+            return RereadImage(path, None, refusal(path, Reason.WORKER_DIED, ""), None)
 
     def _running(self) -> ProcessPoolExecutor:
         if self._executor is None:
@@ -222,3 +232,13 @@ class _Pool:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
             self._executor = None
+
+
+def _settled(path: Path, future: Future[RereadImage]) -> RereadImage:
+    """The result; an error of ours on one image is named and never stops its neighbours."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise
+    except Exception as error:
+        return RereadImage(path, None, refusal(path, Reason.MEASUREMENT_FAILED, type(error).__name__), None)

@@ -85,6 +85,8 @@ def finish_study(
             )
         except AuthoringFailed as error:
             failure, detail = Reason.MEASUREMENT_FAILED, f"the results could not be written: {error}"
+        except Exception as error:  # a dirty header breaks writers in many ways; the numbers are safe all the same
+            failure, detail = Reason.MEASUREMENT_FAILED, f"the results could not be written: {type(error).__name__}"
     kinds = [finding.kind for _, finding in result.marks]
     letters = [side.category for side in (result.left, result.right) if side is not None]
     return StudyOutcome(
