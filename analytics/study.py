@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
+from reread.analytics.density import category
 from reread.analytics.records import DensityScore, ImageResult, Laterality, RejectedImage, StudyResult, View
+
+Letter = Callable[[float], str]
+"""from percent density to a, b, c or d"""
 
 
 def combine_study(
@@ -16,6 +21,7 @@ def combine_study(
     study_date: str,
     images: Sequence[ImageResult],
     rejected: Sequence[RejectedImage],
+    letter: Letter = category,
 ) -> StudyResult:
     """Combine the images of one study revision.
 
@@ -29,12 +35,14 @@ def combine_study(
         Keyed pseudonym of the patient.
     study_date
         DICOM DA, may be empty.
+    letter
+        From percent density to a, b, c or d.
     """
     ordered = tuple(
         sorted(images, key=lambda image: (image.header.laterality, image.header.view, image.header.sop_instance_uid))
     )
-    left = breast_density(image for image in ordered if image.header.laterality is Laterality.LEFT)
-    right = breast_density(image for image in ordered if image.header.laterality is Laterality.RIGHT)
+    left = breast_density((image for image in ordered if image.header.laterality is Laterality.LEFT), letter)
+    right = breast_density((image for image in ordered if image.header.laterality is Laterality.RIGHT), letter)
     return StudyResult(
         study_instance_uid=study_instance_uid,
         revision=revision,
@@ -42,33 +50,40 @@ def combine_study(
         study_date=study_date,
         images=ordered,
         rejected=tuple(rejected),
-        density=_mean([score for score in (left, right) if score is not None]),
+        density=_of_both([score for score in (left, right) if score is not None], letter),
         left=left,
         right=right,
     )
 
 
-def breast_density(images: Iterable[ImageResult]) -> DensityScore | None:
-    """Mean density of one breast over its views; None when no image has a density."""
+def _of_both(breasts: Sequence[DensityScore], letter: Letter) -> DensityScore | None:
+    """The mean of the numbers, and the letter of the denser breast."""
+    if not breasts:
+        return None
+    denser = max(breasts, key=lambda score: score.percent_density)
+    return replace(_mean(breasts, letter), category=denser.category)
+
+
+def breast_density(images: Iterable[ImageResult], letter: Letter = category) -> DensityScore | None:
+    """Mean density of one breast over its views, with the letter of that mean; None when no image has a density."""
     views: dict[View, list[DensityScore]] = defaultdict(list)
     for image in images:
         if image.density is not None:
             views[image.header.view].append(image.density)
-    means = [mean for scores in views.values() if (mean := _mean(scores)) is not None]
-    return _mean(means)
+    means = [_mean(scores, letter) for scores in views.values()]
+    return _mean(means, letter) if means else None
 
 
-def _mean(scores: Sequence[DensityScore]) -> DensityScore | None:
-    """The mean of the numbers; the letter is that of the densest part."""
-    if not scores:
-        return None
+def _mean(scores: Sequence[DensityScore], letter: Letter) -> DensityScore:
+    """The mean of the numbers, and its letter."""
 
     def mean(values: Iterable[float]) -> float:
         return sum(values) / len(scores)
 
+    percent_density = mean(score.percent_density for score in scores)
     return DensityScore(
-        percent_density=mean(score.percent_density for score in scores),
-        category=max(scores, key=lambda score: score.percent_density).category,
+        percent_density=percent_density,
+        category=letter(percent_density),
         dense_area_mm2=mean(score.dense_area_mm2 for score in scores),
         breast_area_mm2=mean(score.breast_area_mm2 for score in scores),
         dense_threshold=mean(score.dense_threshold for score in scores),

@@ -151,13 +151,14 @@ def import_(*paths: Path, settings: SettingsFile = None) -> int:
     paths
         Files, or folders searched at any depth.
     """
+    from reread.deployments import consoles
     from reread.deployments.imports import import_paths
     from reread.deployments.settings import load_settings
     from reread.deployments.site_services import opened_site
 
     if not paths:
         raise RereadError("name at least one file or folder")
-    with opened_site(load_settings(settings)) as services:
+    with opened_site(load_settings(settings)) as services, consoles.progress_bar(console):
         summary = import_paths(paths, services)
     for line in summary.lines:
         console.print(line, soft_wrap=True, markup=False)

@@ -36,7 +36,8 @@ def test_a_breast_is_the_mean_of_its_views_and_the_study_of_its_breasts() -> Non
     assert study.left is not None and study.right is not None and study.density is not None
     assert (study.left.percent_density, study.right.percent_density) == (15, 55)
     assert study.density.percent_density == 35
-    assert study.density.category == study.right.category == "c"
+    # each breast has the letter of its own number, the study that of the denser breast (boundaries 10, 25, 50 %)
+    assert (study.left.category, study.right.category, study.density.category) == ("b", "d", "d")
 
 
 def test_a_repeated_view_does_not_weigh_double() -> None:
