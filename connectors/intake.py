@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from reread.connectors.admission import (
     admit,
 )
 from reread.connectors.ledger import Ledger
-from reread.connectors.ledger_records import Instance, Outcome, StudyRevision
+from reread.connectors.ledger_records import Instance, Outcome
 from reread.connectors.part10 import Digests, Part10, digests_of, read_part10
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
@@ -41,18 +40,6 @@ class Reception:
     """None if it was rejected"""
     sop_instance_uid: str = ""
     study_instance_uid: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What became of a folder; every file is in exactly one of the counts."""
-
-    files: int
-    dispositions: Mapping[Disposition, int]
-    duplicates: int
-    conflicts: int
-    closed: tuple[StudyRevision, ...]
-    """study revisions that this import completed"""
 
 
 class Intake:
@@ -119,31 +106,24 @@ class Intake:
             return Reception(admission, None)
         return self.receive(self.spool.copy_in(path), source, name=path.name)
 
-    def import_folder(self, folder: Path, source: str = "import") -> ImportReport:
-        """Copy every file below a folder in, in order of path, and close the studies that it touched.
+    def import_files(self, files: Sequence[Path], source: str = "import") -> Iterator[tuple[Path, Reception]]:
+        """Copy files in, one for each step of the iteration; at its end the studies that they touched are closed.
 
         Raises
         ------
         OSError
             When the disk is full or unreadable; what was booked so far stays, a repetition completes it.
         """
-        dispositions: Counter[Disposition] = Counter()
-        outcomes: Counter[Outcome] = Counter()
         studies: dict[str, None] = {}
-        files = 0
-        for path in sorted(item for item in folder.rglob("*") if item.is_file()):
-            files += 1
+        for done, path in enumerate(files):
             reception = self.import_file(path, source)
             if reception.admission.status == OUT_OF_RESOURCES:
-                raise OSError(f"no space left for the import after {files - 1} files")
-            dispositions[reception.admission.disposition] += 1
+                raise OSError(f"no space left for the import after {done} files")
             if reception.outcome is not None:
-                outcomes[reception.outcome] += 1
                 studies[reception.study_instance_uid] = None
-        closed = tuple(
-            revision for study in studies for revision in self.ledger.close_study(study, f"import of {files} files")
-        )
-        return ImportReport(files, dispositions, outcomes[Outcome.DUPLICATE], outcomes[Outcome.CONFLICT], closed)
+            yield path, reception
+        for study in studies:
+            self.ledger.close_study(study, f"import of {len(files)} files")
 
     def _request(
         self, part: Path, facts: Part10, command_class: str, command_instance: str, may_store: bool

@@ -115,10 +115,6 @@ class DeliveryBook(LedgerStore):
         """The peer answered the C-STORE with success or a warning (R0.104, R0.105)."""
         self._mark(sop_instance_uid, destination, DeliveryState.SENT, detail="")
 
-    def mark_committed(self, sop_instance_uid: str, destination: str) -> None:
-        """The peer has taken responsibility for the object."""
-        self._mark(sop_instance_uid, destination, DeliveryState.COMMITTED, detail="")
-
     def mark_failed(
         self,
         sop_instance_uid: str,

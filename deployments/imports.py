@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reread.connectors.admission import OUT_OF_RESOURCES
 from reread.connectors.ledger_records import Outcome
 from reread.deployments.site_services import SiteServices
 from reread.tasks.progress import report_progress
@@ -36,28 +35,19 @@ def import_paths(paths: Sequence[Path], services: SiteServices) -> ImportSummary
             raise FileNotFoundError(f"no such file or folder: {path}")
         files += sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
     counts: Counter[str] = Counter()
-    studies: dict[str, None] = {}
     lines: list[str] = []
-    for done, path in enumerate(files):
+    for done, (path, reception) in enumerate(services.intake.import_files(files), 1):
         report_progress("importing", done, len(files))
-        reception = services.intake.import_file(path)
-        if reception.admission.status == OUT_OF_RESOURCES:
-            raise OSError(f"no space left for the import after {done} files")
         if reception.outcome is None:
             reason = reception.admission.reason
             counts["rejected"] += 1
             lines.append(f"rejected {path}: {reason.sentence if reason else reception.admission.comment}")
-            continue
-        if reception.outcome is Outcome.NEW:
+        elif reception.outcome is Outcome.NEW:
             counts[reception.admission.disposition.value] += 1
         else:
             counts[reception.outcome.value] += 1
             if reception.outcome is Outcome.CONFLICT:
                 lines.append(f"conflict {path}: another object under a SOP Instance UID that was here before")
-        if reception.study_instance_uid:
-            studies[reception.study_instance_uid] = None
-    for uid in studies:
-        services.ledger.close_study(uid, "import complete")
     total = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "nothing found"
     queued = counts["queued"] + counts["duplicate"]
     return ImportSummary(queued, counts["rejected"], (*lines, f"{len(files)} files: {total}"))

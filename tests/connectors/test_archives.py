@@ -146,7 +146,7 @@ def test_store_find_poll_twice(setting: Setting, tmp_path: Path) -> None:
 def test_deliver_and_commit(setting: Setting, tmp_path: Path) -> None:
     archive, ledger = setting.archive, setting.house.ledger
     source = study(tmp_path / "in", 2)
-    Intake(setting.house.spool, ledger, setting.house.pseudonyms, POLICY).import_folder(tmp_path / "in")
+    list(Intake(setting.house.spool, ledger, setting.house.pseudonyms, POLICY).import_files(source))
     ledger.start_studies(["2.25.1"], "run")
     ledger.finish_study("2.25.1", 1, algorithm="a", version="1", parameters_digest="0" * 16)
     result = write(made(77, manufacturer="Reread", sop_class="1.2.840.10008.5.1.4.1.1.7"), tmp_path / "result.dcm")

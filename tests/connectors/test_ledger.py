@@ -235,7 +235,8 @@ def test_commitment_makes_a_study_delivered(ledger, clock):
     assert ledger.counts().studies[StudyState.MEASURED] == 1
     ledger.mark_sending(ledger.pending_deliveries(clock.now))
     ledger.mark_sent("1.2.51", "pacs")
-    ledger.mark_committed("1.2.51", "pacs")
+    ledger.open_transaction("9.2", "pacs", ["1.2.51"])
+    assert ledger.apply_commitment("9.2", ["1.2.51"], {})
     assert ledger.counts().studies[StudyState.DELIVERED] == 1
 
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -214,7 +215,11 @@ def test_no_success_without_the_ledger(tmp_path, monkeypatch):
         assert sender(node).store(paths)[0].status == 0x0000
 
 
-def test_import_folder_books_every_file(tmp_path):
+def files_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_an_import_books_every_file(tmp_path):
     folder = tmp_path / "media"
     study(folder / "a", 4)
     (folder / "empty.dcm").write_bytes(b"")
@@ -222,9 +227,13 @@ def test_import_folder_books_every_file(tmp_path):
     shutil.copy(folder / "a" / "2.25.1-1.dcm", folder / "copy.dcm")
     (folder / "cut.dcm").write_bytes(write(made(9), tmp_path / "x.dcm").read_bytes()[:-200])
     with house(tmp_path) as node:
-        report = node.listener._intake.import_folder(folder)
-        assert (report.files, report.duplicates, report.conflicts) == (8, 1, 0)
-        assert {key.value: count for key, count in report.dispositions.items()} == {"queued": 5, "rejected": 3}
+        files = files_below(folder)
+        receptions = [reception for _, reception in node.listener._intake.import_files(files)]
+        assert Counter(reception.outcome for reception in receptions) == {
+            Outcome.NEW: 4,
+            Outcome.DUPLICATE: 1,
+            None: 3,
+        }
         assert {item.reason for item in node.ledger.rejections()} == {
             Reason.EMPTY,
             Reason.NOT_DICOM,
@@ -233,15 +242,16 @@ def test_import_folder_books_every_file(tmp_path):
         assert all(node.spool.holds(item.path) for item in node.ledger.rejections())
         (work,) = node.ledger.studies_to_measure()
         assert len(work.instances) == 4 and work.evidence == "import of 8 files"
-        again = node.listener._intake.import_folder(folder)
-        assert again.closed == () and len(node.ledger.rejections()) == 3
+        again = [reception.outcome for _, reception in node.listener._intake.import_files(files)]
+        assert Outcome.NEW not in again and len(node.ledger.rejections()) == 3
+        assert node.ledger.studies_to_measure() == (work,)
 
 
 def test_women_without_patient_id_are_not_one_woman(tmp_path):
     with house(tmp_path) as node:
         for number in (1, 2):
             write(made(1, study=f"2.25.{number}", patient=""), tmp_path / "in" / f"{number}.dcm")
-        node.listener._intake.import_folder(tmp_path / "in")
+        list(node.listener._intake.import_files(files_below(tmp_path / "in")))
         assert len({work.woman for work in node.ledger.studies_to_measure()}) == 2
 
 

@@ -26,7 +26,7 @@ def test_files_and_folders_become_complete_studies(services, tmp_path):
     waiting = services.ledger.studies_to_measure()
     assert {work.study_instance_uid: len(work.instances) for work in waiting} == {"2.25.1": 2, "2.25.2": 1}
     assert {work.state for work in waiting} == {StudyState.CLOSED}
-    assert {work.evidence for work in waiting} == {"import complete"}
+    assert {work.evidence for work in waiting} == {"import of 3 files"}
 
 
 def test_bad_files_duplicates_and_conflicts_are_named(services, tmp_path):
