@@ -228,7 +228,7 @@ def test_an_import_books_every_file(tmp_path):
     (folder / "cut.dcm").write_bytes(write(made(9), tmp_path / "x.dcm").read_bytes()[:-200])
     with house(tmp_path) as node:
         files = files_below(folder)
-        receptions = [reception for _, reception in node.listener._intake.import_files(files)]
+        receptions = [reception for _, reception in node.listener.intake.import_files(files)]
         assert Counter(reception.outcome for reception in receptions) == {
             Outcome.NEW: 4,
             Outcome.DUPLICATE: 1,
@@ -242,7 +242,7 @@ def test_an_import_books_every_file(tmp_path):
         assert all(node.spool.holds(item.path) for item in node.ledger.rejections())
         (work,) = node.ledger.studies_to_measure()
         assert len(work.instances) == 4 and work.evidence == "import of 8 files"
-        again = [reception.outcome for _, reception in node.listener._intake.import_files(files)]
+        again = [reception.outcome for _, reception in node.listener.intake.import_files(files)]
         assert Outcome.NEW not in again and len(node.ledger.rejections()) == 3
         assert node.ledger.studies_to_measure() == (work,)
 
@@ -251,7 +251,7 @@ def test_women_without_patient_id_are_not_one_woman(tmp_path):
     with house(tmp_path) as node:
         for number in (1, 2):
             write(made(1, study=f"2.25.{number}", patient=""), tmp_path / "in" / f"{number}.dcm")
-        list(node.listener._intake.import_files(files_below(tmp_path / "in")))
+        list(node.listener.intake.import_files(files_below(tmp_path / "in")))
         assert len({work.woman for work in node.ledger.studies_to_measure()}) == 2
 
 

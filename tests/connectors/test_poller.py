@@ -137,7 +137,7 @@ def test_an_incomplete_move_is_noticed_and_made_good(tmp_path):
     window = Window(date(2026, 1, 1), date(2026, 1, 31))
     with house(tmp_path) as node:
         files = {uid: study(tmp_path / "in", 4, study=uid) for uid in ("2.25.1", "2.25.66")}
-        archive = Liar(node.listener._intake, files)
+        archive = Liar(node.listener.intake, files)
         report = poll(archive, node.ledger, window)
         assert (report.instances_wanted, report.instances_arrived) == (4, 1)
         assert report.incomplete == ("2.25.1",) and [uid for uid, _ in report.failed] == ["2.25.66"]
