@@ -24,7 +24,7 @@ from reread.connectors.capture import capture_attributes, capture_page
 from reread.connectors.content_items import reference
 from reread.connectors.dicom_parts import identify
 from reread.connectors.header_values import equipment_values, source_values
-from reread.connectors.identifiers import derived_uid, instance_uid, series_uid
+from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, instance_uid, series_uid
 
 
 class ResultFormat(StrEnum):
@@ -192,7 +192,7 @@ def _write(dataset: Dataset, path: Path) -> None:
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(derived_uid("implementation", "reread"))
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = "REREAD"
     dataset.file_meta = meta
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from importlib.metadata import version
 
 from reread.analytics.records import Provenance, StudyResult
 
@@ -17,6 +18,12 @@ def derived_uid(*parts: str) -> str:
     True
     """
     return f"2.25.{uuid.uuid5(_NAMESPACE, chr(31).join(parts)).int}"
+
+
+IMPLEMENTATION_CLASS_UID = derived_uid("implementation", "reread")
+"""Ours (R3.109): in every association and every file that we write."""
+
+IMPLEMENTATION_VERSION_NAME = f"REREAD_{version('reread')}"[:16]
 
 
 def instance_uid(result: StudyResult, provenance: Provenance, kind: str) -> str:

@@ -19,7 +19,7 @@ from reread.connectors.admission import (
 )
 from reread.connectors.ledger import Ledger
 from reread.connectors.ledger_records import Instance, Outcome
-from reread.connectors.part10 import Digests, Part10, digests_of, read_part10
+from reread.connectors.part10 import Part10, dataset_digest_of, read_part10
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
 from reread.connectors.states import InstanceState
@@ -64,6 +64,7 @@ class Intake:
         part: Path,
         source: str,
         *,
+        dataset_digest: str | None = None,
         command_sop_class_uid: str = "",
         command_sop_instance_uid: str = "",
         may_store: bool = True,
@@ -94,7 +95,7 @@ class Intake:
                 if admission.reason is not None and admission.reason is not Reason.IMPOSSIBLE_SIZE:
                     self._reject(part, name, admission, admission.comment, source, facts)
                 return Reception(admission, None, facts.sop_instance_uid, facts.study_instance_uid)
-            outcome = self._book(part, facts, admission, source)
+            outcome = self._book(part, facts, admission, source, dataset_digest or dataset_digest_of(part, facts))
             return Reception(admission, outcome, facts.sop_instance_uid, facts.study_instance_uid)
         finally:
             part.unlink(missing_ok=True)
@@ -162,9 +163,8 @@ class Intake:
             source=source,
         )
 
-    def _book(self, part: Path, facts: Part10, admission: Admission, source: str) -> Outcome:
-        digests: Digests = digests_of(part, facts)
-        stored = self.spool.adopt(part, facts.sop_instance_uid, digests.file)
+    def _book(self, part: Path, facts: Part10, admission: Admission, source: str, dataset_digest: str) -> Outcome:
+        stored = self.spool.adopt(part, facts.study_instance_uid, facts.sop_instance_uid, dataset_digest)
         # no Patient ID: such a study is a woman of its own, never one with all the others
         identity = facts.patient_id or f"study {facts.study_instance_uid}"
         outcome = self.ledger.add_instance(
@@ -180,13 +180,13 @@ class Intake:
                 path=stored.path,
                 size_bytes=stored.size_bytes,
                 digest=stored.digest,
-                dataset_digest=digests.dataset,
+                dataset_digest=dataset_digest,
                 source=source,
                 state=_STATES[admission.disposition],
             )
         )
         if outcome is Outcome.DUPLICATE:
-            self._settle_duplicate(facts.sop_instance_uid, digests.dataset, stored.path, stored.digest)
+            self._settle_duplicate(facts.sop_instance_uid, dataset_digest, stored.path, stored.digest)
         return outcome
 
     def _settle_duplicate(self, uid: str, dataset_digest: str, path: str, digest: str) -> None:

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Self
 
 from reread.connectors.admission import AdmissionPolicy
-from reread.connectors.chunked import receive_into
 from reread.connectors.commitment_ear import CommitmentEar
 from reread.connectors.gatekeeper import Gatekeeper
 from reread.connectors.intake import Intake, Reception
@@ -71,14 +70,16 @@ class Listener:
             lambda: spool.free_bytes() >= policy.min_free_bytes,
         )
         self.intake = Intake(spool, ledger, pseudonyms, policy)
+        storage = StorageService(self.intake, gate, on_reception)
         services: tuple[Service, ...] = (
             VerificationService(),
-            StorageService(self.intake, gate, on_reception),
+            storage,
             CommitmentEar(ledger, settings.retry_interval_s, settings.retry_duration_s),
         )
         address = (settings.host, settings.port)
-        self.node = Node(settings.ae_title, address, services, gate, network_timeout_s=settings.network_timeout_s)
-        receive_into(self.node.ae, spool.incoming, policy.max_object_bytes)
+        self.node = Node(
+            settings.ae_title, address, services, gate, storage.doors, network_timeout_s=settings.network_timeout_s
+        )
 
     @property
     def port(self) -> int:

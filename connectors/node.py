@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from pynetdicom import AE, evt
 
-from reread.connectors.chunked import MAX_PDU_BYTES, abandon, prepare_pynetdicom
+from reread.connectors.command_set import StoreCommand
 from reread.connectors.gatekeeper import Gatekeeper
+from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from reread.connectors.inbound import MAX_PDU_BYTES, Doors, InboundHandler, InboundServer
+from reread.connectors.incoming import Incoming
 from reread.connectors.peers import check_ae_title
 from reread.connectors.services import Service
+from reread.connectors.store_lane import StoreAnswer, StoreArrival
+from reread.connectors.toolkit import prepare_pynetdicom
 
 LOG = logging.getLogger(__name__)
 
@@ -30,6 +38,8 @@ class Node:
         What it provides.
     gate
         Who may call.
+    doors
+        Where objects of C-STORE requests go; None for a node that takes none.
     network_timeout_s
         An association without any traffic for this long is aborted.
     """
@@ -40,6 +50,7 @@ class Node:
         address: tuple[str, int],
         services: Sequence[Service],
         gate: Gatekeeper,
+        doors: Doors | None = None,
         *,
         network_timeout_s: float = 60.0,
     ) -> None:
@@ -47,8 +58,11 @@ class Node:
         self._address = address
         self._services = tuple(services)
         self._gate = gate
+        self._doors = doors or (_no_file, _not_here)
         self._server: Any = None
         self.ae = AE(ae_title=check_ae_title(ae_title))
+        self.ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+        self.ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         self.ae.maximum_pdu_size = MAX_PDU_BYTES
         self.ae.maximum_associations = 100_000  # the gatekeeper counts, with R1.56's reason
         self.ae.network_timeout = network_timeout_s
@@ -75,13 +89,16 @@ class Node:
 
     def start(self) -> None:
         """Listen in background threads (OSError if the port is taken)."""
-        handlers: list[Any] = [
-            (evt.EVT_REQUESTED, self._gate.on_requested),
-            (evt.EVT_CONN_CLOSE, lambda event: abandon(event.assoc)),
-        ]
+        handlers: list[Any] = [(evt.EVT_REQUESTED, self._gate.on_requested)]
         for service in self._services:
             handlers += service.handlers()
-        self._server = self.ae.start_server(self._address, block=False, evt_handlers=handlers)
+        server: Any = self.ae.make_server(
+            self._address, evt_handlers=handlers, server_class=InboundServer, request_handler=InboundHandler
+        )
+        server.doors = self._doors
+        self.ae._servers.append(server)  # as start_server does; the server's shutdown takes it away again
+        threading.Thread(target=server.serve_forever, name=f"listener {self.ae.ae_title}", daemon=True).start()
+        self._server = server
         LOG.info("listening on port %d", self.port)
 
     def stop(self) -> None:
@@ -96,3 +113,14 @@ class Node:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
+
+
+def _no_file(command: StoreCommand, transfer_syntax_uid: str) -> Incoming:
+    """Nothing is kept of what was not asked for."""
+    return Incoming(
+        Path(tempfile.gettempdir()), 0, command.sop_class_uid, command.sop_instance_uid, transfer_syntax_uid
+    )
+
+
+def _not_here(arrival: StoreArrival) -> StoreAnswer:
+    return StoreAnswer(0x0122, "this node takes no objects")

@@ -55,15 +55,6 @@ class Part10:
     lossy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Digests:
-    """SHA-256, lower-case hex."""
-
-    file: str
-    dataset: str
-    """of the transfer syntax and the data set, without file meta information"""
-
-
 def read_part10(path: Path) -> Part10:
     """Read the facts.
 
@@ -100,17 +91,17 @@ def read_part10(path: Path) -> Part10:
     return Part10(syntax, offset, complete, **values)
 
 
-def digests_of(path: Path, facts: Part10) -> Digests:
-    """Both digests in one pass over the file."""
-    whole, inner = hashlib.sha256(), hashlib.sha256(facts.transfer_syntax_uid.encode() + b"\0")
-    position = 0
+def dataset_digest_of(path: Path, facts: Part10) -> str:
+    """SHA-256 of transfer syntax and data set, without file meta information; lower-case hex.
+
+    Two receptions of one object differ in file meta information (who wrote it), never in this.
+    """
+    digest = hashlib.sha256(facts.transfer_syntax_uid.encode() + b"\0")
     with path.open("rb") as file:
+        file.seek(facts.dataset_offset)
         while block := file.read(_BLOCK_BYTES):
-            whole.update(block)
-            if position + len(block) > facts.dataset_offset:
-                inner.update(block[max(0, facts.dataset_offset - position) :])
-            position += len(block)
-    return Digests(whole.hexdigest(), inner.hexdigest())
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _text(dataset: Any, tag: int) -> str:

@@ -2,11 +2,12 @@
 
 ::
 
-    incoming/                       what is being received; emptied at start
-    objects/ab/cd/<uid>.<digest>.dcm   DICOM objects, Part 10 (sharded by the SHA-256 of the UID)
-    rejected/ab/<digest>.<name>        files that cannot be used; nothing is lost
+    incoming/                             what is being received; emptied at start
+    objects/ab/<study>/<uid>.<digest>.dcm   DICOM objects, Part 10; a folder for each study, named by the
+                                            SHA-256 of its UID
+    rejected/ab/<digest>.<name>             files that cannot be used; nothing is lost
 
-A name holds the digest of the content, so another object under the same UID gets another file and the
+A name holds the digest of the data set, so another object under the same UID gets another file and the
 same object twice the same one.
 """
 
@@ -37,7 +38,7 @@ class Stored:
     """relative to the root of the spool"""
     size_bytes: int
     digest: str
-    """SHA-256 of the file, lower-case hex"""
+    """SHA-256, lower-case hex: of the data set of an object, of the whole of a rejected file"""
 
 
 def check_uid(uid: str) -> str:
@@ -97,10 +98,10 @@ class Spool:
         """A fresh name in the incoming folder."""
         return self.incoming / f"{os.getpid()}-{secrets.token_hex(8)}.part"
 
-    def adopt(self, part: Path, sop_instance_uid: str, digest: str | None = None) -> Stored:
+    def adopt(self, part: Path, study_instance_uid: str, sop_instance_uid: str, digest: str) -> Stored:
         """Make a complete file in the incoming folder a durable object of the spool.
 
-        When this returns, bytes and name are on the disk. `digest` is its SHA-256 if the caller knows it.
+        When this returns, bytes and name are on the disk. `digest` is that of the data set.
 
         Raises
         ------
@@ -110,13 +111,12 @@ class Spool:
             If the disk refuses.
         """
         uid = check_uid(sop_instance_uid)
-        digest = _sync_and_digest(part, digest)
-        shard = hashlib.sha256(uid.encode()).hexdigest()
-        return self._place(part, self._objects / shard[:2] / shard[2:4] / f"{uid}.{digest[:16]}.dcm", digest)
+        study = hashlib.sha256(study_instance_uid.encode()).hexdigest()[:32]
+        return self._place(part, self._objects / study[:2] / study / f"{uid}.{digest[:16]}.dcm", digest)
 
     def adopt_rejected(self, part: Path, name: str) -> Stored:
         """Keep a file that cannot be used; `name` is only a hint for the person who looks."""
-        digest = _sync_and_digest(part)
+        digest = sha256_of(part)
         # a name that a person gave to a file may name a patient: keep its ending only
         ending = _UNSAFE.sub("_", Path(name).suffix)[:16]
         return self._place(part, self._rejected / digest[:2] / f"{digest}{ending}", digest)
@@ -131,16 +131,6 @@ class Spool:
             part.unlink(missing_ok=True)
             raise
         return part
-
-    def import_file(self, path: Path, sop_instance_uid: str | None) -> Stored:
-        """Copy a file as it is: to the objects if it has a UID, else to the rejected area."""
-        part = self.copy_in(path)
-        try:
-            if sop_instance_uid is None:
-                return self.adopt_rejected(part, path.name)
-            return self.adopt(part, sop_instance_uid)
-        finally:
-            part.unlink(missing_ok=True)
 
     def resolve(self, relative: str) -> Path:
         """The file behind a path of the ledger (ValueError if it would leave the spool)."""
@@ -168,12 +158,9 @@ class Spool:
             folder.mkdir(parents=True, exist_ok=True)
             for parent in (folder.parent, folder.parent.parent):
                 sync_folder(parent)
+        # the rename first: the commit of the journal that makes the bytes durable takes the name with it
         part.replace(target)
+        with target.open("rb") as file:
+            os.fsync(file.fileno())
         sync_folder(folder)
         return Stored(target.relative_to(self.root).as_posix(), size_bytes, digest)
-
-
-def _sync_and_digest(part: Path, digest: str | None = None) -> str:
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-        return digest or hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
-
-from pydicom.dataset import Dataset
-from pynetdicom import evt
 
 from reread.analytics.errors import LedgerError
-from reread.connectors.admission import OUT_OF_RESOURCES, WILL_NOT_PROCESS, Admission, Disposition
-from reread.connectors.chunked import take
+from reread.connectors.admission import OUT_OF_RESOURCES, WILL_NOT_PROCESS
+from reread.connectors.command_set import StoreCommand
 from reread.connectors.gatekeeper import Gatekeeper
+from reread.connectors.inbound import Doors
+from reread.connectors.incoming import Incoming
 from reread.connectors.intake import Intake, Reception
 from reread.connectors.peers import PeerRole
 from reread.connectors.services import Handler, Offer, StatusMeaning
+from reread.connectors.store_lane import StoreAnswer, StoreArrival
 
 LOG = logging.getLogger(__name__)
 
-_NO_RESOURCES = Admission(Disposition.REJECTED, OUT_OF_RESOURCES, None, "Out of resources")
-_TOO_LARGE = Admission(Disposition.REJECTED, WILL_NOT_PROCESS, None, "the object is larger than this server takes")
+_NO_RESOURCES = StoreAnswer(OUT_OF_RESOURCES, "Out of resources")
+_TOO_LARGE = StoreAnswer(WILL_NOT_PROCESS, "the object is larger than this server takes")
+_PROCESSING_FAILURE = StoreAnswer(0x0110, "internal error")
 
 
 class StorageService:
@@ -52,45 +52,55 @@ class StorageService:
         return ()
 
     def handlers(self) -> Sequence[Handler]:
-        return ((evt.EVT_C_STORE, self._on_store),)
+        return ()
 
     def statuses(self) -> Sequence[StatusMeaning]:
         return ()
 
-    def _on_store(self, event: Any) -> Dataset:
-        incoming = take(event.assoc)
-        peer = self._gate.peer(str(event.assoc.requestor.ae_title))
+    @property
+    def doors(self) -> Doors:
+        """How a node that provides this service receives."""
+        return self._open, self._answer
+
+    def _open(self, command: StoreCommand, transfer_syntax_uid: str) -> Incoming:
+        return Incoming(
+            self._intake.spool.incoming,
+            self._intake.policy.max_object_bytes,
+            command.sop_class_uid,
+            command.sop_instance_uid,
+            transfer_syntax_uid,
+        )
+
+    def _answer(self, arrival: StoreArrival) -> StoreAnswer:
         try:
-            if incoming is None or incoming.failure is not None:
-                return _response(_NO_RESOURCES)
-            if incoming.too_large:
-                return _response(_TOO_LARGE)
-            reception = self._intake.receive(
-                incoming.path,
-                peer.name if peer else "",
-                command_sop_class_uid=str(event.request.AffectedSOPClassUID),
-                command_sop_instance_uid=str(event.request.AffectedSOPInstanceUID),
-                may_store=peer is not None and PeerRole.SOURCE in peer.roles,
-            )
+            return self._store(arrival)
         except (OSError, LedgerError) as error:
             # not acknowledged: the sender keeps the object and tries again
             LOG.error("an object could not be stored: %s", type(error).__name__)
-            return _response(_NO_RESOURCES)
-        finally:
-            if incoming is not None:
-                incoming.path.unlink(missing_ok=True)
-        if not reception.admission.accepted:
-            LOG.warning("refused with 0x%04X: %s", reception.admission.status, reception.admission.comment)
-        elif self._on_reception is not None:
+            return _NO_RESOURCES
+        except Exception as error:  # whatever it is, the sender gets an answer and the listener lives
+            LOG.error("an object could not be stored: %s", type(error).__name__)
+            return _PROCESSING_FAILURE
+
+    def _store(self, arrival: StoreArrival) -> StoreAnswer:
+        incoming, command = arrival.incoming, arrival.command
+        if incoming.failure is not None:
+            raise incoming.failure
+        if incoming.too_large:
+            return _TOO_LARGE
+        peer = self._gate.peer(str(arrival.association.requestor.ae_title))
+        reception = self._intake.receive(
+            incoming.path,
+            peer.name if peer else "",
+            dataset_digest=incoming.dataset_digest,
+            command_sop_class_uid=command.sop_class_uid,
+            command_sop_instance_uid=command.sop_instance_uid,
+            may_store=peer is not None and PeerRole.SOURCE in peer.roles,
+        )
+        admission = reception.admission
+        if not admission.accepted:
+            LOG.warning("refused with 0x%04X: %s", admission.status, admission.comment)
+            return StoreAnswer(admission.status, admission.comment, admission.offending_element)
+        if self._on_reception is not None:
             self._on_reception(reception)
-        return _response(reception.admission)
-
-
-def _response(admission: Admission) -> Dataset:
-    dataset = Dataset()
-    dataset.Status = admission.status
-    if not admission.accepted:
-        dataset.ErrorComment = admission.comment[:64]
-        if admission.offending_element is not None:
-            dataset.OffendingElement = [admission.offending_element]
-    return dataset
+        return StoreAnswer(admission.status)

@@ -13,7 +13,7 @@ from made_dicom import made, write
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from reread.analytics.errors import NotDicom, SettingsInvalid
-from reread.connectors.part10 import digests_of, read_part10
+from reread.connectors.part10 import dataset_digest_of, read_part10
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool, check_uid
 
@@ -25,7 +25,7 @@ def test_a_uid_never_leaves_the_spool(tmp_path, uid):
     part = spool.part()
     part.write_bytes(b"x")
     try:
-        stored = spool.adopt(part, uid)
+        stored = spool.adopt(part, uid, uid, "ab" * 32)
     except NotDicom:
         part.unlink()
         return
@@ -51,7 +51,7 @@ def test_same_bytes_same_file_other_bytes_other_file(tmp_path):
     for content in (b"one", b"one", b"two"):
         part = spool.part()
         part.write_bytes(content)
-        stored = spool.adopt(part, "1.2.3")
+        stored = spool.adopt(part, "1.2", "1.2.3", hashlib.sha256(content).hexdigest())
         assert stored.digest == hashlib.sha256(content).hexdigest()
         paths.append(stored.path)
     assert paths[0] == paths[1] != paths[2]
@@ -63,7 +63,7 @@ def test_import_copies_and_leaves_the_original(tmp_path):
     spool = Spool(tmp_path / "spool")
     source = tmp_path / "Doe^Jane.txt"
     source.write_bytes(b"no dicom")
-    stored = spool.import_file(source, None)
+    stored = spool.adopt_rejected(spool.copy_in(source), source.name)
     assert stored.path.startswith("rejected/") and "Doe" not in stored.path
     assert spool.resolve(stored.path).read_bytes() == source.read_bytes() == b"no dicom"
 
@@ -89,10 +89,9 @@ def test_dataset_digest_ignores_who_wrote_the_file(tmp_path):
     one, two, three = made(3), made(3), made(3, value=8)
     two.file_meta.SourceApplicationEntityTitle = "OTHER"
     paths = [write(item, tmp_path / f"{n}.dcm") for n, item in enumerate((one, two, three))]
-    digests = [digests_of(path, read_part10(path)) for path in paths]
-    assert digests[0].dataset == digests[1].dataset != digests[2].dataset
-    assert digests[0].file != digests[1].file
-    assert digests[0].file == hashlib.sha256(paths[0].read_bytes()).hexdigest()
+    digests = [dataset_digest_of(path, read_part10(path)) for path in paths]
+    assert digests[0] == digests[1] != digests[2]
+    assert paths[0].read_bytes() != paths[1].read_bytes()
 
 
 def test_pseudonyms(tmp_path):
