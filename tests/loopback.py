@@ -41,11 +41,18 @@ def free_port() -> int:
 
 @contextmanager
 def house(
-    root: Path, *peers: Peer, port: int = 0, policy: AdmissionPolicy = POLICY, limit: int = 10
+    root: Path,
+    *peers: Peer,
+    port: int = 0,
+    policy: AdmissionPolicy = POLICY,
+    limit: int = 10,
+    network_timeout_s: float = 60.0,
 ) -> Iterator[House]:
     """Open a node and close it."""
     spool, pseudonyms = Spool(root / "spool"), Pseudonyms.load_or_create(root / "key")
-    settings = ListenerSettings("REREAD", port=port, peers=peers, policy=policy, max_associations=limit)
+    settings = ListenerSettings(
+        "REREAD", port=port, peers=peers, policy=policy, max_associations=limit, network_timeout_s=network_timeout_s
+    )
     with (
         open_ledger(f"sqlite:///{root / 'ledger.sqlite'}") as ledger,
         Listener(settings, spool, ledger, pseudonyms) as listener,
