@@ -17,6 +17,7 @@ from reread.connectors.admission import (
     StoreRequest,
     admit,
 )
+from reread.connectors.closing import CaseCloser
 from reread.connectors.ledger import Ledger
 from reread.connectors.ledger_records import Instance, Outcome
 from reread.connectors.part10 import Part10, dataset_digest_of, read_part10
@@ -123,8 +124,9 @@ class Intake:
             if reception.outcome is not None:
                 studies[reception.study_instance_uid] = None
             yield path, reception
+        closer = CaseCloser(self.ledger)
         for study in studies:
-            self.ledger.close_study(study, f"import of {len(files)} files")
+            closer.import_ended(study, f"import of {len(files)} files")
 
     def _request(
         self, part: Path, facts: Part10, command_class: str, command_instance: str, may_store: bool

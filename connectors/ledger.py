@@ -1,6 +1,7 @@
 """The ledger: the truth about the work. It survives a crash and holds no patient data.
 
-Instances and studies are here, deliveries in `ledger_deliveries`, reports in `ledger_questions`.
+Instances and studies are here, deliveries in `ledger_deliveries`, what closes a study in `ledger_cases` and
+`ledger_announcements`, reports in `ledger_questions`.
 A study is a row of revisions: an image
 that comes after a revision was closed opens the next one. Each revision holds the images of one woman, so
 two patients under one Study Instance UID are flagged and never combined (R0.526).
@@ -10,23 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from reread.analytics.errors import LedgerError
 from reread.analytics.reasons import Reason
+from reread.connectors.completeness import ClosingRule, Verdict
+from reread.connectors.ledger_cases import CaseBook, collect
 from reread.connectors.ledger_deliveries import DeliveryBook
-from reread.connectors.ledger_questions import LedgerQuestions
 from reread.connectors.ledger_records import (
+    CohortKey,
     Instance,
     Outcome,
     StudyRevision,
     StudyWork,
     reason_named,
 )
-from reread.connectors.ledger_store import Clock, seconds, utc_now
+from reread.connectors.ledger_store import Clock, utc_now
 from reread.connectors.ledger_tables import INSTANCES, MEASUREMENTS, REJECTIONS, STUDIES
 from reread.connectors.states import InstanceState, StudyState, move_instance, move_study
 
@@ -42,14 +44,15 @@ class Recovery:
     deliveries: int
 
 
-class Ledger(DeliveryBook, LedgerQuestions):
+class Ledger(DeliveryBook, CaseBook):
     """Instances, study revisions, deliveries; open it with `open_ledger`."""
 
-    def add_instance(self, instance: Instance) -> Outcome:
+    def add_instance(self, instance: Instance, cohort: CohortKey | None = None) -> Outcome:
         """Book one stored object; when this returns, the row is durable.
 
         A queued object opens the next revision of its study unless one is open. A rejected predecessor under
-        the same UID does not stand in the way of a better copy.
+        the same UID does not stand in the way of a better copy. With `cohort` it joins the open cohort of
+        these AE titles, and so does its revision (R4.37).
         """
         with self._write() as connection:
             now = self._now()
@@ -64,9 +67,10 @@ class Ledger(DeliveryBook, LedgerQuestions):
             conflict = any(row.state != InstanceState.REJECTED for row in rows)
             state = InstanceState.CONFLICT if conflict else instance.state
             reason = Reason.CONFLICT if conflict else instance.reason
+            collected = None if cohort is None else collect(connection, cohort, instance.source, now)
             revision, two_patients = None, False
             if state is InstanceState.RECEIVED:
-                revision, two_patients = self._arrive(connection, instance, now)
+                revision, two_patients = self._arrive(connection, instance, now, collected)
             connection.execute(
                 insert(INSTANCES).values(
                     sop_instance_uid=instance.sop_instance_uid,
@@ -87,6 +91,7 @@ class Ledger(DeliveryBook, LedgerQuestions):
                     reason=reason.value if reason else (Reason.TWO_PATIENTS.value if two_patients else ""),
                     detail=instance.detail,
                     received_at=now,
+                    cohort=collected,
                 )
             )
             return Outcome.CONFLICT if conflict else Outcome.NEW
@@ -152,15 +157,12 @@ class Ledger(DeliveryBook, LedgerQuestions):
                 .values(state=state.value, reason=reason.value, detail=detail)
             )
 
-    def close_quiet_studies(self, now: datetime, quiet_s: float) -> tuple[StudyRevision, ...]:
-        """Close every open revision without a new image for `quiet_s` seconds (R0.27, R0.524)."""
-        quiet = and_(_S.state == StudyState.OPEN, _S.last_arrival_at <= seconds(now) - quiet_s)
-        return self._close(quiet, f"quiet for {quiet_s:g} s")
-
-    def close_study(self, study_instance_uid: str, evidence: str) -> tuple[StudyRevision, ...]:
-        """Close the open revisions of one study; `evidence` says why it is complete, and is kept."""
-        this = and_(_S.state == StudyState.OPEN, _S.study_instance_uid == study_instance_uid)
-        return self._close(this, evidence)
+    def close_study(
+        self, study_instance_uid: str, evidence: str, rule: ClosingRule | None = None
+    ) -> tuple[StudyRevision, ...]:
+        """Close the open revisions of one study without asking `completeness`; `evidence` says why."""
+        verdict = Verdict(rule, evidence)
+        return self.close_cases([(case, verdict) for case in self.open_cases(study_instance_uid)])
 
     def studies_to_measure(self) -> tuple[StudyWork, ...]:
         """Closed revisions that wait to be measured, oldest first."""
@@ -252,7 +254,7 @@ class Ledger(DeliveryBook, LedgerQuestions):
                 _move(connection, row, StudyState.CLOSED, now, run_id="")
             return Recovery(len(rows), self._recover_deliveries(connection, now))
 
-    def _arrive(self, connection: Connection, instance: Instance, now: float) -> tuple[int, bool]:
+    def _arrive(self, connection: Connection, instance: Instance, now: float, cohort: int | None) -> tuple[int, bool]:
         """The revision that a new image belongs to (opened if needed), and whether the study has two patients."""
         uid = instance.study_instance_uid
         rows = connection.execute(
@@ -266,7 +268,8 @@ class Ledger(DeliveryBook, LedgerQuestions):
         latest = next((row for row in rows if row.woman == instance.woman), None)
         if latest is not None and latest.state == StudyState.OPEN:
             this = and_(_S.study_instance_uid == uid, _S.revision == latest.revision)
-            connection.execute(update(STUDIES).where(this).values(last_arrival_at=now))
+            joined = {} if cohort is None or latest.cohort is not None else {"cohort": cohort}
+            connection.execute(update(STUDIES).where(this).values(last_arrival_at=now, **joined))
             return latest.revision, two_patients
         if latest is not None and latest.state == StudyState.CLOSED:
             _move(connection, latest, StudyState.SUPERSEDED, now)
@@ -282,17 +285,10 @@ class Ledger(DeliveryBook, LedgerQuestions):
                 opened_at=now,
                 last_arrival_at=now,
                 changed_at=now,
+                cohort=cohort,
             )
         )
         return revision, two_patients
-
-    def _close(self, which: Any, evidence: str) -> tuple[StudyRevision, ...]:
-        with self._write() as connection:
-            now = self._now()
-            rows = connection.execute(select(STUDIES).where(which).order_by(_S.study_instance_uid, _S.revision)).all()
-            for row in rows:
-                _move(connection, row, StudyState.CLOSED, now, evidence=evidence, closed_at=now)
-            return tuple(StudyRevision(row.study_instance_uid, row.revision) for row in rows)
 
 
 def open_ledger(url: str, clock: Clock = utc_now) -> Ledger:
@@ -359,6 +355,8 @@ def _work(connection: Connection, study: Row[Any]) -> StudyWork:
         state=StudyState(study.state),
         evidence=study.evidence,
         two_patients=study.two_patients,
+        closed_by=study.closed_by,
+        cohort=study.cohort,
     )
 
 

@@ -114,4 +114,5 @@ class LedgerQuestions(LedgerStore):
                 ),
                 two_patient_studies=connection.execute(two).scalar_one(),
                 failures=dict(Counter(failed)),
+                closed_by={rule: count for rule, count in by(_S.closed_by).items() if rule},
             )

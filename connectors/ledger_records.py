@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reread.analytics.reasons import Reason
@@ -50,6 +50,27 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class CohortKey:
+    """The AE titles that make a cohort (R4.37)."""
+
+    calling_ae_title: str
+    called_ae_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """What came from one AE title to one of our cohort titles until it was quiet."""
+
+    number: int
+    key: CohortKey
+    studies: int
+    instances: int
+    is_open: bool
+    evidence: str
+    """why it counts as complete"""
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceReason:
     """Why an instance is flagged."""
 
@@ -84,6 +105,10 @@ class StudyWork:
     """why it counts as complete"""
     two_patients: bool = False
     """another patient's images came under the same Study Instance UID; they are in a revision of their own"""
+    closed_by: str = ""
+    """the rule that closed it, a word of `completeness.ClosingRule`"""
+    cohort: int | None = None
+    """the cohort that it came with"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +146,8 @@ class LedgerCounts:
     two_patient_studies: int
     failures: Mapping[str, int]
     """failed studies by reason"""
+    closed_by: Mapping[str, int] = field(default_factory=dict)
+    """revisions by the rule that closed them"""
 
 
 _REASONS = {reason.value: reason for reason in Reason}

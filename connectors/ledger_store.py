@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, make_ur
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reread.analytics.errors import LedgerError
+from reread.connectors.ledger_migrations import migrate
 from reread.connectors.ledger_tables import METADATA, SCHEMA, SCHEMA_VERSION
 
 _BUSY_S = 30.0
@@ -103,8 +104,8 @@ class LedgerStore:
             found = connection.execute(select(SCHEMA.c.version)).scalar()
             if found is None:
                 connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
-            elif found != SCHEMA_VERSION:
-                raise LedgerError(f"the ledger has schema version {found}, this program needs {SCHEMA_VERSION}")
+            else:
+                migrate(connection, found)
 
 
 def _engine(url: str) -> Engine:

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 METADATA = MetaData()
 
@@ -41,7 +41,12 @@ STUDIES = Table(
     Column("last_arrival_at", Double, nullable=False),
     Column("closed_at", Double),
     Column("changed_at", Double, nullable=False),
+    # since version 2: the rule that closed it (`completeness.ClosingRule`), empty while open
+    Column("closed_by", String(20), nullable=False, server_default=""),
+    # since version 2: the cohort that it came with, and closes with
+    Column("cohort", Integer),
     Index("study_revisions_by_state", "state", "last_arrival_at"),
+    Index("study_revisions_by_cohort", "cohort"),
 )
 
 INSTANCES = Table(
@@ -68,6 +73,10 @@ INSTANCES = Table(
     Column("detail", Text, nullable=False, default=""),
     Column("received_at", Double, nullable=False),
     Column("times_received", Integer, nullable=False, default=1),
+    # since version 2
+    Column("cohort", Integer),
+    # since version 2: side and view of a measurable mammogram ("RMLO"), empty for others, null: not looked at
+    Column("view", String(8)),
     UniqueConstraint("sop_instance_uid", "dataset_digest"),
     Index("instances_by_study", "study_instance_uid", "woman"),
     Index("instances_by_reason", "reason"),
@@ -132,4 +141,64 @@ TRANSACTIONS = Table(
     Column("destination", String(64), nullable=False),
     Column("requested_at", Double, nullable=False),
     Column("answered_at", Double),
+)
+
+COHORTS = Table(
+    "cohorts",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("calling_ae_title", String(16), nullable=False),
+    Column("called_ae_title", String(16), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("last_arrival_at", Double, nullable=False),
+    Column("closed_at", Double),
+    Column("closed_by", String(20), nullable=False, server_default=""),
+    Column("evidence", Text, nullable=False, server_default=""),
+    Index("cohorts_by_titles", "calling_ae_title", "called_ae_title", "closed_at"),
+)
+
+ANNOUNCEMENTS = Table(
+    "announcements",  # what a modality said of a case: an end-of-case notification or a procedure step
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("sop_instance_uid", _UID, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("source", String(64), nullable=False),
+    # DICOM date and time as the modality gave them, may be empty
+    Column("started", String(26), nullable=False, server_default=""),
+    Column("ended", String(26), nullable=False, server_default=""),
+    Column("series_count", Integer, nullable=False, default=0),
+    Column("announced_at", Double, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    UniqueConstraint("kind", "sop_instance_uid"),
+)
+
+ANNOUNCED_STUDIES = Table(
+    "announced_studies",
+    METADATA,
+    Column("announcement", Integer, primary_key=True, autoincrement=False),
+    Column("study_instance_uid", _UID, primary_key=True),
+    # null until a revision of the study was closed with everything that was announced
+    Column("settled_at", Double),
+    ForeignKeyConstraint(["announcement"], ["announcements.number"]),
+    Index("announced_studies_by_study", "study_instance_uid", "settled_at"),
+)
+
+ANNOUNCED_INSTANCES = Table(
+    "announced_instances",
+    METADATA,
+    Column("announcement", Integer, primary_key=True, autoincrement=False),
+    Column("sop_instance_uid", _UID, primary_key=True),
+    ForeignKeyConstraint(["announcement"], ["announcements.number"]),
+)
+
+ARCHIVE_COUNTS = Table(
+    "archive_counts",  # only while the archive has more than arrived
+    METADATA,
+    Column("study_instance_uid", _UID, primary_key=True),
+    Column("archive", String(64), primary_key=True),
+    Column("stated", Integer, nullable=False),
+    Column("reported_at", Double, nullable=False),
 )

@@ -13,6 +13,8 @@ from datetime import date, time, timedelta
 
 from reread.analytics.errors import ArchiveError, ArchiveRefused
 from reread.connectors.archive import Archive, FoundStudy, StudyQuery
+from reread.connectors.closing import CaseCloser
+from reread.connectors.completeness import ArchiveCount
 from reread.connectors.ledger import Ledger
 
 LOG = logging.getLogger(__name__)
@@ -36,6 +38,15 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortStudy:
+    """A study of which the archive has more than arrived."""
+
+    study_instance_uid: str
+    arrived: int
+    stated: int
+
+
+@dataclass(frozen=True, slots=True)
 class PollReport:
     """What one poll did."""
 
@@ -50,6 +61,8 @@ class PollReport:
     """(Study Instance UID, cause) of those that could not be fetched"""
     truncated: tuple[Window, ...]
     """windows that the archive cut off and that cannot be split further"""
+    short: tuple[ShortStudy, ...] = ()
+    """the incomplete ones, with numbers"""
 
 
 def split_window(window: Window) -> tuple[Window, Window] | None:
@@ -131,10 +144,12 @@ def poll(
     *,
     result_cap: int | None = None,
     slice_length_days: int = 31,
+    closer: CaseCloser | None = None,
 ) -> PollReport:
     """Fetch what the archive has in this window and the ledger has not; close what is complete.
 
-    A second poll of the same window fetches nothing. A study that fails does not stop the others.
+    A second poll of the same window fetches nothing. A study that fails does not stop the others. One of which
+    less arrived than the archive says stays open, is reported, and its quiet time closes it with both numbers.
 
     Raises
     ------
@@ -145,13 +160,15 @@ def poll(
     incomplete: list[str] = []
     failed: list[tuple[str, str]] = []
     truncated: list[Window] = []
+    short: list[ShortStudy] = []
+    closer = closer or CaseCloser(ledger)
     for part in slice_days(window, slice_length_days):
         studies, cut = find_all(archive, part, modality, result_cap)
         truncated += cut
         found += len(studies)
         for study in studies.values():
             try:
-                fetch = _bring(archive, ledger, study)
+                fetch = _bring(archive, ledger, closer, study)
             except ArchiveError as error:
                 LOG.warning("a study could not be fetched: %s", error)
                 failed.append((study.study_instance_uid, str(error)))
@@ -159,9 +176,11 @@ def poll(
             fetched += fetch.asked
             wanted += fetch.wanted
             arrived += fetch.arrived
-            if not fetch.complete:
+            if fetch.count is None or fetch.count.is_short:
                 incomplete.append(study.study_instance_uid)
-    return PollReport(found, fetched, wanted, arrived, tuple(incomplete), tuple(failed), tuple(truncated))
+            if fetch.count is not None and fetch.count.is_short:
+                short.append(ShortStudy(study.study_instance_uid, fetch.count.arrived, fetch.count.stated))
+    return PollReport(found, fetched, wanted, arrived, tuple(incomplete), tuple(failed), tuple(truncated), tuple(short))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,36 +188,42 @@ class _Fetch:
     asked: bool
     wanted: int
     arrived: int
-    complete: bool
+    count: ArchiveCount | None
+    """None if the archive told neither a count nor the instances"""
 
 
-def _bring(archive: Archive, ledger: Ledger, study: FoundStudy) -> _Fetch:
-    uid = study.study_instance_uid
+def _bring(archive: Archive, ledger: Ledger, closer: CaseCloser, study: FoundStudy) -> _Fetch:
+    uid, stated = study.study_instance_uid, study.instance_count
     before = ledger.known_instances(uid, archive.name)
-    count = study.instance_count
-    if count is not None and len(before) >= count:
-        ledger.close_study(uid, f"count of {archive.name}: {len(before)} of {count}")
-        return _Fetch(False, 0, 0, True)
-    if before or count is None:
-        there = archive.find_instances(uid)
-        missing = tuple(item for item in there if item.sop_instance_uid not in before)
+    if stated is not None and len(before) >= stated:
+        return _settled(closer, uid, ArchiveCount(archive.name, stated, len(before), fresh=True))
+    there: frozenset[str] = frozenset()
+    if before or stated is None:
+        listed = archive.find_instances(uid)
+        there = frozenset(item.sop_instance_uid for item in listed)
+        missing = tuple(item for item in listed if item.sop_instance_uid not in before)
         if there and not missing:
-            ledger.close_study(uid, f"instances of {archive.name}: {len(there)} of {len(there)}")
-            return _Fetch(False, 0, 0, True)
+            return _settled(closer, uid, ArchiveCount(archive.name, len(there), len(there), True, "instances"))
         # an archive that does not answer below the study: ask for the whole
         archive.fetch_study(uid, missing if before else ())
-        expected = {item.sop_instance_uid for item in there}
-        wanted = len(missing) if there else (count or 0) - len(before)
     else:
         archive.fetch_study(uid)
-        expected, wanted = set(), count
     after = ledger.known_instances(uid, archive.name)
-    complete = expected <= after if expected else count is not None and len(after) >= count
-    if complete:
-        ledger.close_study(
-            uid, f"count of {archive.name}: {len(after)} of {count if count is not None else len(after)}"
-        )
-    return _Fetch(True, wanted, len(after - before), complete)
+    count: ArchiveCount | None = None
+    if there:
+        count = ArchiveCount(archive.name, len(there), len(there & after), True, "instances")
+    elif stated is not None:
+        count = ArchiveCount(archive.name, stated, len(after), fresh=True)
+    if count is not None:
+        closer.archive_reported(uid, count)
+    wanted = len(there - before) if there else (stated or 0) - len(before)
+    return _Fetch(True, wanted, len(after - before), count)
+
+
+def _settled(closer: CaseCloser, study_instance_uid: str, count: ArchiveCount) -> _Fetch:
+    """Nothing to fetch."""
+    closer.archive_reported(study_instance_uid, count)
+    return _Fetch(False, 0, 0, count)
 
 
 def _time(second: int) -> time:

@@ -1,4 +1,4 @@
-"""The three state machines of the ledger, each one table of allowed transitions."""
+"""The state machines of the ledger, each one table of allowed transitions."""
 
 from __future__ import annotations
 
@@ -50,6 +50,14 @@ class DeliveryState(StrEnum):
     GIVEN_UP = "given_up"
 
 
+class StepStatus(StrEnum):
+    """Performed Procedure Step Status (0040,0252), as DICOM writes it (PS3.3 C.4.14)."""
+
+    IN_PROGRESS = "IN PROGRESS"
+    COMPLETED = "COMPLETED"
+    DISCONTINUED = "DISCONTINUED"
+
+
 INSTANCE_TRANSITIONS: Mapping[InstanceState, frozenset[InstanceState]] = {
     InstanceState.RECEIVED: frozenset({InstanceState.REJECTED, InstanceState.IGNORED}),
     InstanceState.IGNORED: frozenset(),
@@ -81,6 +89,13 @@ DELIVERY_TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.FAILED: frozenset({DeliveryState.SENDING, DeliveryState.COMMITTED, DeliveryState.GIVEN_UP}),
     DeliveryState.COMMITTED: frozenset(),
     DeliveryState.GIVEN_UP: frozenset({DeliveryState.COMMITTED}),
+}
+
+STEP_TRANSITIONS: Mapping[StepStatus, frozenset[StepStatus]] = {
+    # an N-SET may repeat the status (PS3.4 F.7.2.2.2); after the end nothing changes any more (F.7.2.2.3)
+    StepStatus.IN_PROGRESS: frozenset(StepStatus),
+    StepStatus.COMPLETED: frozenset(),
+    StepStatus.DISCONTINUED: frozenset(),
 }
 
 

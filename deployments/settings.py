@@ -22,6 +22,7 @@ DEFAULT_FILE = Path("site.toml")
 
 AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[^\\\s](?:[^\\\x00-\x1f]*[^\\\s])?$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
+ExpectedView = Annotated[str, Field(pattern=r"^[RL](ML|MLO|LM|LMO|CC|FB|SIO|ISO|XCCL|XCCM)$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
@@ -71,6 +72,13 @@ class ListenerGroup(_Group):
     """Associations at the same time; one more is rejected (local limit exceeded)."""
     quiet_s: float = Field(default=120.0, ge=0)
     """A study without a new image for this long is complete (the case timeout). Seconds."""
+    in_progress_hours: float = Field(default=12.0, ge=0)
+    """A study whose modality says that it is still working on it (MPPS) waits this long instead. Hours."""
+    closing_interval_s: float = Field(default=5.0, gt=0)
+    """How often `reread listen` looks whether a study is complete. Seconds."""
+    extra_ae_titles: tuple[AETitle, ...] = ()
+    """Further AE titles that we answer to. What is sent to one with MULTIPATIENT in it is one cohort, whoever
+    the patients are, until it is quiet."""
 
 
 class PeerGroup(_Group):
@@ -88,6 +96,11 @@ class PeerGroup(_Group):
     """source, destination, or both."""
     commits: bool = True
     """Whether storage commitment is asked of it after a send."""
+    quiet_s: float = Field(default=0.0, ge=0)
+    """Quiet time of studies that it sends; 0: that of the listener. Seconds."""
+    expected_views: tuple[ExpectedView, ...] = ()
+    """A study that it sends is complete as soon as these views are here, such as RCC, LCC, RMLO, LMLO; empty:
+    not used."""
 
 
 class RouteGroup(_Group):

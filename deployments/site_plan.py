@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reread.connectors.admission import AdmissionPolicy
 from reread.connectors.authoring import ResultFormat
+from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.listener import ListenerSettings
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.outbox import OutboxPolicy
@@ -36,7 +39,7 @@ def plan_of(settings: Settings) -> NightPlan:
         days_per_query=settings.poll.days_per_query,
         modality=settings.poll.modality,
         move_timeout_s=settings.poll.move_timeout_s,
-        quiet_s=settings.listener.quiet_s,
+        closing=closing_policy_of(settings),
         studies_per_shard=settings.cluster.studies_per_shard,
         workers=worker_count(settings.cluster),
         limits=ReadLimits(
@@ -49,6 +52,22 @@ def plan_of(settings: Settings) -> NightPlan:
         ),
         commitment_association_s=settings.delivery.commitment_association_s,
         commitment_timeout_s=settings.delivery.commitment_timeout_s,
+    )
+
+
+def closing_policy_of(settings: Settings) -> ClosingPolicy:
+    """When a study is complete, for each source."""
+    listener = settings.listener
+    default = ClosingRules(listener.quiet_s, listener.in_progress_hours * 3600.0)
+    return ClosingPolicy(
+        default,
+        {
+            peer.name: replace(
+                default, quiet_s=peer.quiet_s or default.quiet_s, expected_views=frozenset(peer.expected_views)
+            )
+            for peer in settings.peers
+            if peer.quiet_s or peer.expected_views
+        },
     )
 
 

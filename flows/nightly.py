@@ -8,7 +8,7 @@ from prefect import flow, get_run_logger, runtime
 
 from reread.connectors.ledger import open_ledger
 from reread.connectors.warehouse import Warehouse
-from reread.tasks.arrivals import close_quiet, poll_sources_task
+from reread.tasks.arrivals import close_complete, poll_sources_task
 from reread.tasks.bookings import book_report, record_rejections
 from reread.tasks.deliveries import deliver_results_task
 from reread.tasks.nights import NightReport, cut_night, summary
@@ -37,7 +37,7 @@ async def nightly(plan_file: Path) -> NightReport:
     arrivals = poll_sources_task(plan)
     outcomes: list[StudyOutcome] = []
     with open_ledger(plan.ledger_url) as ledger:
-        close_quiet(ledger, plan.quiet_s)
+        close_complete(ledger, plan)
         shards = cut_night(ledger, plan, run_id)
         total = sum(len(shard.works) for shard in shards)
         report_progress("measuring", 0, total)

@@ -1,4 +1,4 @@
-"""Bring new studies in: ask the sources, close what is quiet."""
+"""Bring new studies in: ask the sources, close what is complete."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from reread.analytics.errors import ArchiveError
+from reread.connectors.closing import CaseCloser
 from reread.connectors.dimse import DimseArchive
 from reread.connectors.ledger import Ledger, open_ledger
 from reread.connectors.poller import Window, poll
@@ -43,7 +44,12 @@ def poll_sources(plan: NightPlan) -> Arrivals:
             archive = DimseArchive(source, plan.ae_title, timeout_s=plan.move_timeout_s)
             try:
                 report = poll(
-                    archive, ledger, window(plan.days_back), plan.modality, slice_length_days=plan.days_per_query
+                    archive,
+                    ledger,
+                    window(plan.days_back),
+                    plan.modality,
+                    slice_length_days=plan.days_per_query,
+                    closer=_closer(ledger, plan),
                 )
             except ArchiveError as error:
                 problems.append(str(error))
@@ -52,14 +58,22 @@ def poll_sources(plan: NightPlan) -> Arrivals:
             arrived += report.instances_arrived
             incomplete += len(report.incomplete)
             problems.extend(f"{source.name}: a study could not be fetched: {cause}" for _, cause in report.failed)
+            problems.extend(
+                f"{source.name}: {one.arrived} of {one.stated} objects of study {one.study_instance_uid} arrived"
+                for one in report.short
+            )
             problems.extend(f"{source.name}: answers cut off for {part.first}" for part in report.truncated)
         report_progress("fetching", len(plan.sources), len(plan.sources))
     return Arrivals(found, arrived, incomplete, tuple(problems))
 
 
-def close_quiet(ledger: Ledger, quiet_s: float) -> int:
-    """Close studies without a new image for `quiet_s`; returns how many revisions."""
-    return len(ledger.close_quiet_studies(datetime.now(UTC), quiet_s))
+def close_complete(ledger: Ledger, plan: NightPlan) -> int:
+    """Close the studies that are complete by the plan's rules; returns how many revisions."""
+    return len(_closer(ledger, plan).close())
+
+
+def _closer(ledger: Ledger, plan: NightPlan) -> CaseCloser:
+    return CaseCloser(ledger, plan.closing, plan.folders.spool)
 
 
 def window(days_back: int, today: date | None = None) -> Window:

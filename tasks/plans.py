@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from reread.analytics.errors import SettingsInvalid
 from reread.connectors.authoring import ResultFormat
+from reread.connectors.completeness import ClosingPolicy
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer
@@ -89,7 +90,8 @@ class NightPlan:
     days_per_query: int
     modality: str
     move_timeout_s: float
-    quiet_s: float
+    closing: ClosingPolicy
+    """when a study is complete"""
     studies_per_shard: int
     workers: int
     """how many shards can run at a time; decides how small they are cut"""

@@ -13,6 +13,7 @@ from phantoms import phantom
 from reread.analytics.records import Laterality, View
 from reread.connectors.admission import AdmissionPolicy
 from reread.connectors.authoring import ResultFormat
+from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.intake import Intake
 from reread.connectors.ledger import Ledger
 from reread.connectors.peers import Peer
@@ -64,7 +65,7 @@ def night_plan(data: Path, *peers: Peer, **changes: object) -> NightPlan:
         days_back=36500,
         days_per_query=36500,
         move_timeout_s=20.0,
-        quiet_s=0.0,
+        closing=ClosingPolicy(ClosingRules(quiet_s=0.0)),
         workers=1,
         commitment_timeout_s=10.0,
     )

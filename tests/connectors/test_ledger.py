@@ -13,6 +13,8 @@ from sqlalchemy.schema import CreateTable
 
 from reread.analytics.errors import LedgerError
 from reread.analytics.reasons import Reason
+from reread.connectors.closing import CaseCloser
+from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.ledger import Ledger, open_ledger
 from reread.connectors.ledger_records import Instance, Outcome, StudyRevision
 from reread.connectors.ledger_tables import METADATA
@@ -107,10 +109,16 @@ def test_quiet_time_closes(ledger, clock):
     ledger.add_instance(image(2))
     ledger.add_instance(image(1, study="1.3"))
     clock.pass_s(50)
-    assert ledger.close_quiet_studies(clock.now, 51) == ()
-    assert ledger.close_quiet_studies(clock.now, 50) == (StudyRevision("1.2", 1), StudyRevision("1.3", 1))
-    assert ledger.close_quiet_studies(clock.now, 50) == ()
-    assert ledger.studies_to_measure()[0].evidence == "quiet for 50 s"
+
+    def closer(quiet_s):
+        return CaseCloser(ledger, ClosingPolicy(ClosingRules(quiet_s=quiet_s)), clock=clock)
+
+    assert closer(51).close() == ()
+    assert closer(50).close() == (StudyRevision("1.2", 1), StudyRevision("1.3", 1))
+    assert closer(50).close() == ()
+    (work, _) = ledger.studies_to_measure()
+    assert (work.closed_by, work.evidence) == ("quiet", "quiet for 50 s")
+    assert ledger.counts().closed_by == {"quiet": 2}
 
 
 def test_a_late_image_opens_a_revision_with_all_images(ledger):

@@ -9,9 +9,10 @@ from made_nights import night_plan, phantom_study, take_in
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.reasons import Reason
 from reread.connectors.authoring import ResultFormat
+from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.ledger import open_ledger
 from reread.connectors.states import StudyState
-from reread.tasks.arrivals import Arrivals, close_quiet
+from reread.tasks.arrivals import Arrivals, close_complete
 from reread.tasks.deliveries import Deliveries
 from reread.tasks.nights import cut_night, summary
 from reread.tasks.outcomes import StudyOutcome
@@ -30,8 +31,8 @@ def test_only_complete_studies_are_claimed_and_only_once(tmp_path):
         assert uids(cut_night(ledger, plan, "run-1")) == ["2.25.1"]
         assert ledger.study_work("2.25.1", 1).state is StudyState.MEASURING
         assert cut_night(ledger, plan, "run-2") == ()
-        assert close_quiet(ledger, 3600) == 0
-        assert close_quiet(ledger, 0) == 1
+        assert close_complete(ledger, replace(plan, closing=ClosingPolicy(ClosingRules(quiet_s=3600)))) == 0
+        assert close_complete(ledger, plan) == 1
         assert uids(cut_night(ledger, plan, "run-3")) == ["2.25.2"]
 
 

@@ -11,6 +11,7 @@ from made_nights import night_plan
 
 from reread.analytics.errors import SettingsInvalid
 from reread.connectors.authoring import ResultFormat
+from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer, PeerRole
@@ -28,7 +29,9 @@ def rich_plan(data: Path):
         routes=(Route("pacs", ("archive",), (ResultFormat.CAD_SR,)),),
         limits=ReadLimits(max_pixels=1234, max_file_bytes=99),
         outbox=OutboxPolicy(retry_interval_s=1.5, retry_duration_s=2.5),
-        quiet_s=0.25,
+        closing=ClosingPolicy(
+            ClosingRules(0.25, 3.0), {"pacs": ClosingRules(expected_views=frozenset({"RCC", "LMLO"}))}
+        ),
     )
 
 

@@ -1,0 +1,64 @@
+"""Bringing a ledger of an older schema version up to date, inside the transaction that opens it.
+
+New tables are made by `create_all` before this; here are the columns and indexes that old tables lack. Old
+rows get their values, so that nothing else has to know of versions.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Connection, Index, Table, and_, or_, update
+from sqlalchemy.schema import CreateColumn
+
+from reread.analytics.errors import LedgerError
+from reread.connectors.ledger_tables import INSTANCES, SCHEMA, SCHEMA_VERSION, STUDIES
+
+_NEW_COLUMNS: tuple[Column[object], ...] = (
+    STUDIES.c.closed_by,
+    STUDIES.c.cohort,
+    INSTANCES.c.cohort,
+    INSTANCES.c.view,
+)
+"""since version 2"""
+_NEW_INDEXES = {"study_revisions_by_cohort"}
+
+
+def migrate(connection: Connection, found: int) -> None:
+    """Bring a ledger of version `found` to `SCHEMA_VERSION`.
+
+    Raises
+    ------
+    LedgerError
+        It was written by a newer program, or by one that is unknown.
+    """
+    if found == SCHEMA_VERSION:
+        return
+    if found != 1:
+        raise LedgerError(f"the ledger has schema version {found}, this program needs {SCHEMA_VERSION}")
+    for statement in statements_from_1(connection):
+        connection.exec_driver_sql(statement)
+    for index in _indexes(STUDIES):
+        index.create(connection, checkfirst=True)
+    s = STUDIES.c
+    # version 1 had the sentence only; these four beginnings were all that it wrote
+    for rule, beginnings in (
+        ("quiet", ("quiet for ",)),
+        ("import", ("import of ",)),
+        ("archive_count", ("count of ", "instances of ")),
+    ):
+        which = or_(*(s.evidence.startswith(beginning) for beginning in beginnings))
+        connection.execute(update(STUDIES).where(and_(which, s.closed_by == "")).values(closed_by=rule))
+    connection.execute(update(SCHEMA).values(version=SCHEMA_VERSION))
+
+
+def statements_from_1(connection: Connection) -> tuple[str, ...]:
+    """The DDL that adds the columns, in the dialect of the connection."""
+    return tuple(_add_column(column, connection.dialect) for column in _NEW_COLUMNS)
+
+
+def _add_column(column: Column[object], dialect: object) -> str:
+    text = str(CreateColumn(column).compile(dialect=dialect)).strip()  # type: ignore[arg-type]
+    return f"ALTER TABLE {column.table.name} ADD COLUMN {text}"
+
+
+def _indexes(table: Table) -> list[Index]:
+    return [index for index in table.indexes if index.name in _NEW_INDEXES]
