@@ -16,11 +16,12 @@ import select
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import pynetdicom
 from pynetdicom import evt
@@ -41,6 +42,7 @@ MAX_PDU_BYTES = 1 << 20
 """Offered to peers; a larger one that holds an object does no harm, it is never held in memory."""
 _MAX_OTHER_PDU_BYTES = 1 << 20
 """of association requests and the like"""
+_AFTER_YOU_S = 0.01
 _NAP_S = 0.5
 """how late an expired timer may be noticed"""
 _P_DATA, _DATA_TRANSFER, _AWAITING_CLOSE = 0x04, "Sta6", "Sta13"
@@ -186,6 +188,7 @@ class InboundUpperLayer(DULServiceProvider):
             self._bell.close()
             self._button.close()
             self.assoc.bell.set()
+            self.assoc._server.over(self.assoc)
 
     def kill_dul(self) -> None:
         super().kill_dul()
@@ -349,7 +352,85 @@ class InboundHandler(RequestHandler):
         return association
 
 
-class InboundServer(ThreadedAssociationServer):
-    """Accepts connections; `doors` must be set before the first."""
+class Load(Protocol):
+    """Counts connections; says whether the next one is for this process."""
 
+    def opened(self) -> None: ...
+    def closed(self) -> None: ...
+    def is_ours(self) -> bool: ...
+
+
+class InboundServer(ThreadedAssociationServer):
+    """Accepts connections; `doors` must be set before the first.
+
+    Parameters
+    ----------
+    listening
+        A non-blocking socket that listens already and that other processes accept on too; None makes one.
+    load
+        Shares the connections out among those processes.
+    """
+
+    socket: Any
     doors: Doors
+    handshake_s = 10.0
+    """for TLS"""
+    ended: Callable[[Any], None] = staticmethod(lambda association: None)
+    """told of each association that is over"""
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *arguments: Any, listening: socket.socket | None = None, load: Load | None = None, **more: Any):
+        self._listening = listening
+        self.load = load
+        super().__init__(*arguments, **more)
+
+    def server_bind(self) -> None:
+        if self._listening is None:
+            super().server_bind()
+        else:
+            self.socket.close()
+            self.socket = self._listening
+            self.server_address = self.socket.getsockname()
+
+    def server_activate(self) -> None:
+        if self._listening is None:
+            super().server_activate()
+
+    def server_close(self) -> None:
+        if self._listening is None:
+            super().server_close()
+        else:  # a shutdown would end it for the other processes too
+            self.socket.close()
+
+    def get_request(self) -> Any:
+        if self.load is not None and not self.load.is_ours():
+            time.sleep(_AFTER_YOU_S)  # whoever has fewer takes it; if nobody does, we do
+        accepted = self.socket.accept()
+        if self.load is not None:
+            self.load.opened()
+        return accepted
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        # the toolkit shakes hands in the loop that accepts, where one silent caller stops all others
+        try:
+            if self.ssl_context is not None:
+                request.settimeout(self.handshake_s)
+                request = self.ssl_context.wrap_socket(request, server_side=True)
+                request.settimeout(None)
+        except OSError:
+            self.handle_error(request, client_address)
+            self.shutdown_request(request)
+            return
+        super().process_request_thread(request, client_address)
+
+    def over(self, association: Any) -> None:
+        """An association has ended, whatever way; called once for each."""
+        self.ended(association)
+        if self.load is not None:
+            self.load.closed()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        LOG.warning("a connection could not be served: %s", type(sys.exc_info()[1]).__name__)
+        if self.load is not None:
+            self.load.closed()

@@ -86,12 +86,21 @@ class Spool:
         for folder in (self.incoming, self._objects, self._rejected):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def clear_incoming(self) -> int:
-        """Remove half-received files of a process that died; returns how many. Call before listening."""
+    def clear_incoming(self, process_id: int | None = None) -> int:
+        """Remove half-received files of processes that died, or of that one; returns how many.
+
+        What a living process of another command (an import) is copying stays.
+        """
         removed = 0
         for path in self.incoming.iterdir():
-            path.unlink(missing_ok=True)
-            removed += 1
+            owner, _, _ = path.name.partition("-")
+            if process_id is not None:
+                ended = owner == str(process_id)
+            else:  # our own number can only be left from an earlier life (in a container it is always 1)
+                ended = not owner.isdigit() or int(owner) == os.getpid() or not _is_alive(int(owner))
+            if ended:
+                path.unlink(missing_ok=True)
+                removed += 1
         return removed
 
     def part(self) -> Path:
@@ -164,3 +173,15 @@ class Spool:
             os.fsync(file.fileno())
         sync_folder(folder)
         return Stored(target.relative_to(self.root).as_posix(), size_bytes, digest)
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    except OverflowError:
+        return False
+    return True

@@ -194,7 +194,7 @@ def test_restart_keeps_what_was_acknowledged_and_clears_halves(tmp_path):
     paths = study(tmp_path / "out", 2)
     with house(tmp_path, SENDER) as node:
         sender(node).store(paths[:1])
-        (node.spool.incoming / "1-dead.part").write_bytes(b"half")
+        (node.spool.incoming / "99999999-dead.part").write_bytes(b"half")
     with house(tmp_path, SENDER) as node:
         assert not list(node.spool.incoming.iterdir())
         assert [item.status for item in sender(node).store(paths)] == [0, 0]
