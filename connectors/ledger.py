@@ -20,6 +20,7 @@ from reread.analytics.reasons import Reason
 from reread.connectors.completeness import ClosingRule, Verdict
 from reread.connectors.ledger_cases import CaseBook, collect
 from reread.connectors.ledger_deliveries import DeliveryBook
+from reread.connectors.ledger_holdings import Holdings
 from reread.connectors.ledger_records import (
     CohortKey,
     Instance,
@@ -44,7 +45,7 @@ class Recovery:
     deliveries: int
 
 
-class Ledger(DeliveryBook, CaseBook):
+class Ledger(DeliveryBook, CaseBook, Holdings):
     """Instances, study revisions, deliveries; open it with `open_ledger`."""
 
     def add_instance(self, instance: Instance, cohort: CohortKey | None = None) -> Outcome:

@@ -202,3 +202,13 @@ ARCHIVE_COUNTS = Table(
     Column("stated", Integer, nullable=False),
     Column("reported_at", Double, nullable=False),
 )
+
+RESULTS = Table(
+    "results",  # every object that we wrote, whether or not it goes anywhere
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("sop_instance_uid", _UID, nullable=False, unique=True),
+    # relative to the data folder
+    Column("path", Text, nullable=False),
+    Column("written_at", Double, nullable=False),
+)

@@ -27,6 +27,7 @@ def _book_study(ledger: Ledger, plan: NightPlan, outcome: StudyOutcome, run_id: 
     peers = {peer.name: peer for peer in plan.destinations}
     destinations = [peers[name] for name in plan.route_of(outcome.source).destinations]
     for item in outcome.objects:
+        ledger.add_result(item.sop_instance_uid, str(item.path.relative_to(plan.folders.data)))
         for peer in destinations:
             ledger.add_delivery(
                 sop_instance_uid=item.sop_instance_uid,

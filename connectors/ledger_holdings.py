@@ -1,0 +1,91 @@
+"""The part of the ledger that knows what there is to find and to fetch: objects received and objects written.
+
+Rows are numbered in the order in which they become visible, because the ledger has one writer at a time; a
+reader that knows the last number which it has seen misses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, insert, select
+
+from reread.connectors.ledger_store import LedgerStore
+from reread.connectors.ledger_tables import INSTANCES, RESULTS
+from reread.connectors.states import InstanceState
+
+_I, _R = INSTANCES.c, RESULTS.c
+_HELD = _I.state.not_in((InstanceState.REJECTED, InstanceState.CONFLICT))
+# a rejected instance always has a reason, and that column has an index
+_TURNED_DOWN = and_(_I.reason > "", _I.state == InstanceState.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One object that we have."""
+
+    number: int
+    path: str
+    """relative to the spool, or to the data folder for our own results"""
+
+
+class Holdings(LedgerStore):
+    """Reads, and notes what was written."""
+
+    def add_result(self, sop_instance_uid: str, path: str) -> None:
+        """Note an object that we wrote; a repetition changes nothing."""
+        with self._write() as connection:
+            known = select(_R.number).where(_R.sop_instance_uid == sop_instance_uid)
+            if connection.execute(known).first() is None:
+                connection.execute(
+                    insert(RESULTS).values(sop_instance_uid=sop_instance_uid, path=path, written_at=self._now())
+                )
+
+    def last_instance(self) -> int:
+        """The highest number of an instance; 0 if there is none."""
+        with self._read() as connection:
+            return int(connection.execute(select(func.coalesce(func.max(_I.number), 0))).scalar_one())
+
+    def instances_after(self, number: int, limit: int) -> tuple[Sequence[Holding], int]:
+        """Instances with the next numbers, and the number to go on from.
+
+        Without conflicts, because a SOP Instance UID names one object (the first that came), and without what
+        was rejected.
+        """
+        with self._read() as connection:
+            rows = connection.execute(
+                select(_I.number, _I.path, _HELD.label("held"))
+                .where(_I.number > number)
+                .order_by(_I.number)
+                .limit(limit)
+            ).all()
+        return tuple(Holding(row.number, row.path) for row in rows if row.held), rows[-1].number if rows else number
+
+    def instance_path_of(self, number: int) -> str | None:
+        """Where the bytes of this instance are now; None when it is held no more."""
+        with self._read() as connection:
+            found: str | None = connection.execute(select(_I.path).where(_I.number == number, _HELD)).scalar()
+            return found
+
+    def count_rejected_instances(self) -> int:
+        """How many were rejected after they had been stored."""
+        with self._read() as connection:
+            return int(connection.execute(select(func.count()).where(_TURNED_DOWN)).scalar_one())
+
+    def rejected_instances(self) -> tuple[int, ...]:
+        """Numbers of those."""
+        with self._read() as connection:
+            return tuple(connection.execute(select(_I.number).where(_TURNED_DOWN)).scalars())
+
+    def last_result(self) -> int:
+        """The highest number of an object that we wrote; 0 if there is none."""
+        with self._read() as connection:
+            return int(connection.execute(select(func.coalesce(func.max(_R.number), 0))).scalar_one())
+
+    def results_after(self, number: int, limit: int) -> tuple[Sequence[Holding], int]:
+        """Results with the next numbers, and the number to go on from."""
+        query = select(_R.number, _R.path).where(_R.number > number).order_by(_R.number).limit(limit)
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        return tuple(Holding(row.number, row.path) for row in rows), rows[-1].number if rows else number
