@@ -37,11 +37,9 @@ class Instance:
     path: str
     """relative to the root of the spool"""
     size_bytes: int
-    digest: str
-    """SHA-256 of the whole file, lower-case hex"""
     dataset_digest: str
-    """SHA-256 of transfer syntax and data set without file meta information: two receptions of one object
-    differ in file meta information (who wrote it), never in this"""
+    """SHA-256 of transfer syntax and data set without file meta information, lower-case hex: two receptions of
+    one object differ in file meta information (who wrote it), never in this"""
     source: str
     """name of the peer, or "import" """
     state: InstanceState = InstanceState.RECEIVED
@@ -55,6 +53,12 @@ class CohortKey:
 
     calling_ae_title: str
     called_ae_title: str
+
+    @classmethod
+    def of(cls, calling_ae_title: str, called_ae_title: str) -> CohortKey | None:
+        """The key, if the called AE title asks for a cohort by the keyword; else None."""
+        calling, called = calling_ae_title.strip(), called_ae_title.strip()
+        return cls(calling, called) if "MULTIPATIENT" in called else None
 
 
 @dataclass(frozen=True, slots=True)
