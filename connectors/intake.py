@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reread.analytics.errors import InputError
 from reread.analytics.reasons import Reason
 from reread.connectors.admission import (
-    CANNOT_UNDERSTAND,
-    OUT_OF_RESOURCES,
     Admission,
     AdmissionPolicy,
     Disposition,
     StoreRequest,
     admit,
+    refusal_of,
 )
 from reread.connectors.closing import CaseCloser
 from reread.connectors.ledger import Ledger
 from reread.connectors.ledger_records import Instance, Outcome
-from reread.connectors.part10 import Part10, dataset_digest_of, read_part10
+from reread.connectors.part10 import Part10, dataset_digest_of, read_part10, read_values
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
 from reread.connectors.states import InstanceState
+from reread.connectors.store_statuses import OUT_OF_RESOURCES
 
 _STATES = {
     Disposition.QUEUED: InstanceState.RECEIVED,
@@ -68,6 +68,7 @@ class Intake:
         dataset_digest: str | None = None,
         command_sop_class_uid: str = "",
         command_sop_instance_uid: str = "",
+        context_sop_class_uid: str = "",
         may_store: bool = True,
         name: str = "received.dcm",
     ) -> Reception:
@@ -84,13 +85,16 @@ class Intake:
             try:
                 facts = read_part10(part)
             except InputError as error:
-                admission = Admission(
-                    Disposition.REJECTED, CANNOT_UNDERSTAND, None, error.reason.sentence[:64], error.reason
-                )
+                admission = refusal_of(error)
                 if may_store:
                     self._reject(part, name, admission, error.detail, source, None)
                 return Reception(admission, None)
-            request = self._request(part, facts, command_sop_class_uid, command_sop_instance_uid, may_store)
+            request = replace(
+                self._request(part, facts, may_store),
+                command_sop_class_uid=command_sop_class_uid,
+                command_sop_instance_uid=command_sop_instance_uid,
+                context_sop_class_uid=context_sop_class_uid,
+            )
             admission = admit(request, self.policy)
             if not admission.accepted:
                 if admission.reason is not None and admission.reason is not Reason.IMPOSSIBLE_SIZE:
@@ -128,9 +132,8 @@ class Intake:
         for study in studies:
             closer.import_ended(study, f"import of {len(files)} files")
 
-    def _request(
-        self, part: Path, facts: Part10, command_class: str, command_instance: str, may_store: bool
-    ) -> StoreRequest:
+    def _request(self, part: Path, facts: Part10, may_store: bool) -> StoreRequest:
+        wanted = self.policy.wanted_tags
         return StoreRequest(
             sop_class_uid=facts.sop_class_uid,
             sop_instance_uid=facts.sop_instance_uid,
@@ -142,10 +145,11 @@ class Intake:
             size_bytes=part.stat().st_size,
             # the object is on the disk already
             free_bytes=self.spool.free_bytes() + part.stat().st_size,
-            command_sop_class_uid=command_class,
-            command_sop_instance_uid=command_instance,
             may_store=may_store,
             readable=facts.complete,
+            transfer_syntax_uid=facts.transfer_syntax_uid,
+            has_pixels=facts.has_pixels,
+            values=read_values(part, wanted) if wanted else {},
         )
 
     def _reject(
@@ -181,17 +185,16 @@ class Intake:
                 transfer_syntax_uid=facts.transfer_syntax_uid,
                 path=stored.path,
                 size_bytes=stored.size_bytes,
-                digest=stored.digest,
                 dataset_digest=dataset_digest,
                 source=source,
                 state=_STATES[admission.disposition],
             )
         )
         if outcome is Outcome.DUPLICATE:
-            self._settle_duplicate(facts.sop_instance_uid, dataset_digest, stored.path, stored.digest)
+            self._settle_duplicate(facts.sop_instance_uid, dataset_digest, stored.path)
         return outcome
 
-    def _settle_duplicate(self, uid: str, dataset_digest: str, path: str, digest: str) -> None:
+    def _settle_duplicate(self, uid: str, dataset_digest: str, path: str) -> None:
         """Keep one file: the booked one if it is still there, else this one."""
         booked = self.ledger.instance_path(uid, dataset_digest)
         if booked is None or booked == path:
@@ -199,4 +202,4 @@ class Intake:
         if self.spool.holds(booked):
             self.spool.discard(path)
         else:
-            self.ledger.move_instance_file(uid, dataset_digest, path, digest)
+            self.ledger.move_instance_file(uid, dataset_digest, path)

@@ -1,10 +1,9 @@
 """The ledger: the truth about the work. It survives a crash and holds no patient data.
 
-Instances and studies are here, deliveries in `ledger_deliveries`, what closes a study in `ledger_cases` and
-`ledger_announcements`, reports in `ledger_questions`.
-A study is a row of revisions: an image
-that comes after a revision was closed opens the next one. Each revision holds the images of one woman, so
-two patients under one Study Instance UID are flagged and never combined (R0.526).
+Studies and their measuring are here, arriving objects in `ledger_arrivals`, deliveries in `ledger_deliveries`,
+what closes a study in `ledger_cases` and `ledger_announcements`, reports in `ledger_questions`.
+A study is a row of revisions: an image that comes after a revision was closed opens the next one. Each revision
+holds the images of one woman, so two patients under one Study Instance UID are flagged and never combined (R0.526).
 """
 
 from __future__ import annotations
@@ -13,25 +12,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, insert, select
 
 from reread.analytics.errors import LedgerError
 from reread.analytics.reasons import Reason
 from reread.connectors.completeness import ClosingRule, Verdict
-from reread.connectors.ledger_cases import CaseBook, collect
+from reread.connectors.ledger_arrivals import ArrivalBook, move_revision
+from reread.connectors.ledger_cases import CaseBook
 from reread.connectors.ledger_deliveries import DeliveryBook
 from reread.connectors.ledger_holdings import Holdings
 from reread.connectors.ledger_records import (
-    CohortKey,
     Instance,
-    Outcome,
     StudyRevision,
     StudyWork,
     reason_named,
 )
 from reread.connectors.ledger_store import Clock, utc_now
-from reread.connectors.ledger_tables import INSTANCES, MEASUREMENTS, REJECTIONS, STUDIES
-from reread.connectors.states import InstanceState, StudyState, move_instance, move_study
+from reread.connectors.ledger_tables import INSTANCES, MEASUREMENTS, STUDIES
+from reread.connectors.states import InstanceState, StudyState
 
 _I = INSTANCES.c
 _S = STUDIES.c
@@ -45,118 +43,8 @@ class Recovery:
     deliveries: int
 
 
-class Ledger(DeliveryBook, CaseBook, Holdings):
+class Ledger(ArrivalBook, DeliveryBook, CaseBook, Holdings):
     """Instances, study revisions, deliveries; open it with `open_ledger`."""
-
-    def add_instance(self, instance: Instance, cohort: CohortKey | None = None) -> Outcome:
-        """Book one stored object; when this returns, the row is durable.
-
-        A queued object opens the next revision of its study unless one is open. A rejected predecessor under
-        the same UID does not stand in the way of a better copy. With `cohort` it joins the open cohort of
-        these AE titles, and so does its revision (R4.37).
-        """
-        with self._write() as connection:
-            now = self._now()
-            rows = connection.execute(
-                select(_I.number, _I.dataset_digest, _I.state).where(_I.sop_instance_uid == instance.sop_instance_uid)
-            ).all()
-            for row in rows:
-                if row.dataset_digest == instance.dataset_digest:
-                    again = update(INSTANCES).where(_I.number == row.number)
-                    connection.execute(again.values(times_received=_I.times_received + 1))
-                    return Outcome.DUPLICATE
-            conflict = any(row.state != InstanceState.REJECTED for row in rows)
-            state = InstanceState.CONFLICT if conflict else instance.state
-            reason = Reason.CONFLICT if conflict else instance.reason
-            collected = None if cohort is None else collect(connection, cohort, instance.source, now)
-            revision, two_patients = None, False
-            if state is InstanceState.RECEIVED:
-                revision, two_patients = self._arrive(connection, instance, now, collected)
-            connection.execute(
-                insert(INSTANCES).values(
-                    sop_instance_uid=instance.sop_instance_uid,
-                    dataset_digest=instance.dataset_digest,
-                    sop_class_uid=instance.sop_class_uid,
-                    series_instance_uid=instance.series_instance_uid,
-                    study_instance_uid=instance.study_instance_uid,
-                    revision=revision,
-                    woman=instance.woman,
-                    study_date=instance.study_date[:8],
-                    modality=instance.modality[:16],
-                    transfer_syntax_uid=instance.transfer_syntax_uid,
-                    path=instance.path,
-                    size_bytes=instance.size_bytes,
-                    digest=instance.digest,
-                    source=instance.source,
-                    state=state.value,
-                    reason=reason.value if reason else (Reason.TWO_PATIENTS.value if two_patients else ""),
-                    detail=instance.detail,
-                    received_at=now,
-                    cohort=collected,
-                )
-            )
-            return Outcome.CONFLICT if conflict else Outcome.NEW
-
-    def instance_path(self, sop_instance_uid: str, dataset_digest: str) -> str | None:
-        """Where the bytes of a booked object are, relative to the spool; None if it is not booked."""
-        this = and_(_I.sop_instance_uid == sop_instance_uid, _I.dataset_digest == dataset_digest)
-        with self._read() as connection:
-            found: str | None = connection.execute(select(_I.path).where(this)).scalar()
-            return found
-
-    def move_instance_file(self, sop_instance_uid: str, dataset_digest: str, path: str, digest: str) -> None:
-        """The bytes were lost and came again: book the new place."""
-        this = and_(_I.sop_instance_uid == sop_instance_uid, _I.dataset_digest == dataset_digest)
-        with self._write() as connection:
-            connection.execute(update(INSTANCES).where(this).values(path=path, digest=digest))
-
-    def reject(
-        self,
-        path: str,
-        reason: Reason,
-        detail: str,
-        *,
-        sop_instance_uid: str = "",
-        study_instance_uid: str = "",
-        digest: str = "",
-        source: str = "",
-    ) -> bool:
-        """Book a file that cannot be used; False if the same file was booked for the same reason before."""
-        with self._write() as connection:
-            r = REJECTIONS.c
-            same = and_(r.reason == reason.value, r.digest == digest if digest else r.path == path)
-            if connection.execute(select(r.number).where(same)).first() is not None:
-                return False
-            connection.execute(
-                insert(REJECTIONS).values(
-                    path=path,
-                    reason=reason.value,
-                    detail=detail,
-                    sop_instance_uid=sop_instance_uid,
-                    study_instance_uid=study_instance_uid,
-                    digest=digest,
-                    source=source,
-                    rejected_at=self._now(),
-                )
-            )
-            return True
-
-    def reject_instance(self, sop_instance_uid: str, reason: Reason, detail: str) -> None:
-        """A queued instance turned out unusable (LedgerError if it is not queued)."""
-        with self._write() as connection:
-            row = connection.execute(
-                select(_I.number, _I.state).where(
-                    _I.sop_instance_uid == sop_instance_uid, _I.state != InstanceState.CONFLICT
-                )
-            ).first()
-            if row is None:
-                raise LedgerError(f"no instance {sop_instance_uid}")
-            state = move_instance(InstanceState(row.state), InstanceState.REJECTED)
-            connection.execute(
-                update(INSTANCES)
-                .where(_I.number == row.number)
-                .values(state=state.value, reason=reason.value, detail=detail)
-            )
 
     def close_study(
         self, study_instance_uid: str, evidence: str, rule: ClosingRule | None = None
@@ -185,7 +73,7 @@ class Ledger(DeliveryBook, CaseBook, Holdings):
             for uid in study_instance_uids:
                 query = select(STUDIES).where(_S.study_instance_uid == uid, _S.state == StudyState.CLOSED)
                 for row in connection.execute(query.order_by(_S.revision)).all():
-                    _move(connection, row, StudyState.MEASURING, now, run_id=run_id)
+                    move_revision(connection, row, StudyState.MEASURING, now, run_id=run_id)
                     started.append(_work(connection, _study(connection, uid, row.revision)))
         return tuple(started)
 
@@ -218,26 +106,26 @@ class Ledger(DeliveryBook, CaseBook, Holdings):
                 )
             elif row.state in (StudyState.MEASURED, StudyState.DELIVERED):
                 return
-            _move(connection, row, StudyState.MEASURED, now, reason="", detail="")
+            move_revision(connection, row, StudyState.MEASURED, now, reason="", detail="")
 
     def fail_study(self, study_instance_uid: str, revision: int, reason: Reason, detail: str) -> None:
         """The revision could not be measured; the cause is kept."""
         with self._write() as connection:
             row = _study(connection, study_instance_uid, revision)
-            _move(connection, row, StudyState.FAILED, self._now(), reason=reason.value, detail=detail)
+            move_revision(connection, row, StudyState.FAILED, self._now(), reason=reason.value, detail=detail)
 
     def mark_delivered(self, study_instance_uid: str, revision: int) -> None:
         """A measured revision needs no (further) delivery. Studies with deliveries get there by themselves."""
         with self._write() as connection:
             row = _study(connection, study_instance_uid, revision)
             if row.state != StudyState.DELIVERED:
-                _move(connection, row, StudyState.DELIVERED, self._now())
+                move_revision(connection, row, StudyState.DELIVERED, self._now())
 
     def requeue_study(self, study_instance_uid: str, revision: int) -> None:
         """Measure a measured, delivered or failed revision again (another version, a cause that is gone)."""
         with self._write() as connection:
             row = _study(connection, study_instance_uid, revision)
-            _move(connection, row, StudyState.CLOSED, self._now(), reason="", detail="")
+            move_revision(connection, row, StudyState.CLOSED, self._now(), reason="", detail="")
 
     def is_measured(
         self, study_instance_uid: str, revision: int, algorithm: str, version: str, parameters_digest: str
@@ -252,44 +140,8 @@ class Ledger(DeliveryBook, CaseBook, Holdings):
             now = self._now()
             rows = connection.execute(select(STUDIES).where(_S.state == StudyState.MEASURING)).all()
             for row in rows:
-                _move(connection, row, StudyState.CLOSED, now, run_id="")
+                move_revision(connection, row, StudyState.CLOSED, now, run_id="")
             return Recovery(len(rows), self._recover_deliveries(connection, now))
-
-    def _arrive(self, connection: Connection, instance: Instance, now: float, cohort: int | None) -> tuple[int, bool]:
-        """The revision that a new image belongs to (opened if needed), and whether the study has two patients."""
-        uid = instance.study_instance_uid
-        rows = connection.execute(
-            select(STUDIES).where(_S.study_instance_uid == uid).order_by(_S.revision.desc())
-        ).all()
-        two_patients = any(row.woman != instance.woman for row in rows)
-        if two_patients:
-            connection.execute(update(STUDIES).where(_S.study_instance_uid == uid).values(two_patients=True))
-            unflagged = and_(_I.study_instance_uid == uid, _I.state == InstanceState.RECEIVED, _I.reason == "")
-            connection.execute(update(INSTANCES).where(unflagged).values(reason=Reason.TWO_PATIENTS.value))
-        latest = next((row for row in rows if row.woman == instance.woman), None)
-        if latest is not None and latest.state == StudyState.OPEN:
-            this = and_(_S.study_instance_uid == uid, _S.revision == latest.revision)
-            joined = {} if cohort is None or latest.cohort is not None else {"cohort": cohort}
-            connection.execute(update(STUDIES).where(this).values(last_arrival_at=now, **joined))
-            return latest.revision, two_patients
-        if latest is not None and latest.state == StudyState.CLOSED:
-            _move(connection, latest, StudyState.SUPERSEDED, now)
-        revision = rows[0].revision + 1 if rows else 1
-        connection.execute(
-            insert(STUDIES).values(
-                study_instance_uid=uid,
-                revision=revision,
-                woman=instance.woman,
-                study_date=instance.study_date[:8],
-                state=StudyState.OPEN.value,
-                two_patients=two_patients,
-                opened_at=now,
-                last_arrival_at=now,
-                changed_at=now,
-                cohort=cohort,
-            )
-        )
-        return revision, two_patients
 
 
 def open_ledger(url: str, clock: Clock = utc_now) -> Ledger:
@@ -309,12 +161,6 @@ def _study(connection: Connection, study_instance_uid: str, revision: int) -> Ro
     if found is None:
         raise LedgerError(f"no revision {revision} of study {study_instance_uid}")
     return found
-
-
-def _move(connection: Connection, row: Row[Any], to: StudyState, now: float, **values: object) -> None:
-    move_study(StudyState(row.state), to)
-    this = and_(_S.study_instance_uid == row.study_instance_uid, _S.revision == row.revision)
-    connection.execute(update(STUDIES).where(this).values(state=to.value, changed_at=now, **values))
 
 
 def _measured(
@@ -373,7 +219,6 @@ def _instance(row: Row[Any]) -> Instance:
         transfer_syntax_uid=row.transfer_syntax_uid,
         path=row.path,
         size_bytes=int(row.size_bytes),
-        digest=row.digest,
         dataset_digest=row.dataset_digest,
         source=row.source,
         state=InstanceState(row.state),

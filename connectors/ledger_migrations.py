@@ -36,6 +36,8 @@ def migrate(connection: Connection, found: int) -> None:
         raise LedgerError(f"the ledger has schema version {found}, this program needs {SCHEMA_VERSION}")
     for statement in statements_from_1(connection):
         connection.exec_driver_sql(statement)
+    # of the whole file; the digest of the data set says the same and is there
+    connection.exec_driver_sql(f"ALTER TABLE {INSTANCES.name} DROP COLUMN digest")
     for index in _indexes(STUDIES):
         index.create(connection, checkfirst=True)
     s = STUDIES.c

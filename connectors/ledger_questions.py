@@ -88,7 +88,7 @@ class LedgerQuestions(LedgerStore):
                     detail=f"received {row.times_received} times",
                     sop_instance_uid=row.sop_instance_uid,
                     study_instance_uid=row.study_instance_uid,
-                    input_digest=row.digest,
+                    input_digest=row.dataset_digest,
                 )
                 for row in connection.execute(query)
             )

@@ -66,7 +66,6 @@ INSTANCES = Table(
     Column("transfer_syntax_uid", _UID, nullable=False),
     Column("path", Text, nullable=False),
     Column("size_bytes", Double, nullable=False),
-    Column("digest", String(64), nullable=False),
     Column("source", String(64), nullable=False),
     Column("state", String(16), nullable=False),
     Column("reason", String(40), nullable=False, default=""),

@@ -56,7 +56,6 @@ def image(number=1, study="1.2", woman="w1", content="a", **more):
         transfer_syntax_uid="1.2.840.10008.1.2.1",
         path=f"objects/{study}.{number}.{content}",
         size_bytes=5_000_000_000,
-        digest=content,
         dataset_digest=content,
         source="pacs",
         **more,
@@ -90,7 +89,7 @@ def test_new_duplicate_conflict(ledger):
     assert (flagged.reason, flagged.path) == (Reason.CONFLICT, "objects/1.2.1.b")
     ledger.close_study("1.2", "test")
     (work,) = ledger.studies_to_measure()
-    assert [item.digest for item in work.instances] == ["a"]
+    assert [item.dataset_digest for item in work.instances] == ["a"]
     assert work.instances[0] == image()
     assert ledger.counts().duplicates == 2
 
@@ -100,7 +99,7 @@ def test_a_better_copy_of_a_rejected_image_is_no_conflict(ledger):
     ledger.reject_instance("1.2.1", Reason.UNDECODABLE, "")
     assert ledger.add_instance(image(content="good")) is Outcome.NEW
     ledger.close_study("1.2", "test")
-    assert [item.digest for item in ledger.studies_to_measure()[0].instances] == ["good"]
+    assert [item.dataset_digest for item in ledger.studies_to_measure()[0].instances] == ["good"]
 
 
 def test_quiet_time_closes(ledger, clock):
