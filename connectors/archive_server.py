@@ -39,17 +39,35 @@ from reread.connectors.commitment import (
     read_request,
     result_dataset,
 )
+from reread.connectors.contexts import Contexts
 from reread.connectors.dimse import no_delay
 from reread.connectors.gatekeeper import Gatekeeper
+from reread.connectors.negotiation import STANDARD_ORDER, UNCOMPRESSED, UnknownClasses
 from reread.connectors.part10 import read_part10
 from reread.connectors.peers import Peer, check_ae_title
+from reread.connectors.services import Offer
 from reread.connectors.spool import check_uid, sync_folder
+from reread.connectors.storage_classes import STORAGE_CLASSES
 
 LOG = logging.getLogger(__name__)
 
 _UNCOMPRESSED = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 _NO_SUCH_INSTANCE, _CLASS_CONFLICT = 0x0112, 0x0119
 _Step = tuple[int, Dataset | None]
+
+
+def _offers() -> list[Offer]:
+    models = (
+        StudyRootQueryRetrieveInformationModelFind,
+        StudyRootQueryRetrieveInformationModelMove,
+        StudyRootQueryRetrieveInformationModelGet,
+        StorageCommitmentPushModel,
+        Verification,
+    )
+    stored = [Offer(uid, STANDARD_ORDER, peer_scu=True, stores=True) for uid in STORAGE_CLASSES]
+    # what goes out by C-GET; uncompressed is what every caller can read
+    fetched = [Offer(uid, UNCOMPRESSED + STANDARD_ORDER, peer_scu=False, peer_scp=True) for uid in STORAGE_CLASSES]
+    return [Offer(model) for model in models] + stored + fetched
 
 
 class ArchiveServer:
@@ -125,17 +143,17 @@ class ArchiveServer:
         ae = AE(ae_title=self._ae_title)
         ae.maximum_pdu_size = MAX_PDU_BYTES
         ae.maximum_associations = 1000
-        for context in (
-            StudyRootQueryRetrieveInformationModelFind,
-            StudyRootQueryRetrieveInformationModelMove,
-            StudyRootQueryRetrieveInformationModelGet,
-            StorageCommitmentPushModel,
-            Verification,
-        ):
-            ae.add_supported_context(context, _UNCOMPRESSED)
+        ae.add_supported_context(Verification, _UNCOMPRESSED)
+        contexts = Contexts(_offers(), UnknownClasses.ACCEPT)
+
+        def on_requested(event: Any) -> None:
+            caller = self._gate.admit(event.assoc)
+            if caller is not None:
+                contexts.prepare(event.assoc, caller)
+
         receive_into(ae, incoming, 1 << 40)
         handlers: list[Any] = [
-            (evt.EVT_REQUESTED, self._gate.on_requested),
+            (evt.EVT_REQUESTED, on_requested),
             (evt.EVT_C_ECHO, lambda event: 0x0000),
             (evt.EVT_C_STORE, self._on_store),
             (evt.EVT_C_FIND, self._on_find),

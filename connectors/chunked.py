@@ -76,10 +76,9 @@ class Incoming:
 def prepare_pynetdicom() -> None:
     """Set the process-wide switches of pynetdicom that Reread relies on. May be called often.
 
-    Storage of every class and transfer syntax, the sender's first choice; chunked receive and send; no data
-    set in any log (patient data).
+    Chunked receive and send; no data set in any log (patient data).
     """
-    _config.UNRESTRICTED_STORAGE_SERVICE = True
+    _config.UNRESTRICTED_STORAGE_SERVICE = False
     _config.STORE_RECV_CHUNKED_DATASET = True
     _config.STORE_SEND_CHUNKED_DATASET = True
     _config.LOG_REQUEST_IDENTIFIERS = False

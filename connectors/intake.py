@@ -18,7 +18,7 @@ from reread.connectors.admission import (
 )
 from reread.connectors.closing import CaseCloser
 from reread.connectors.ledger import Ledger
-from reread.connectors.ledger_records import Instance, Outcome
+from reread.connectors.ledger_records import CohortKey, Instance, Outcome
 from reread.connectors.part10 import Part10, dataset_digest_of, read_part10, read_values
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
@@ -71,6 +71,7 @@ class Intake:
         context_sop_class_uid: str = "",
         may_store: bool = True,
         name: str = "received.dcm",
+        cohort: CohortKey | None = None,
     ) -> Reception:
         """Take in a complete Part 10 file that lies in the spool's incoming folder; it is gone from there after.
 
@@ -100,7 +101,8 @@ class Intake:
                 if admission.reason is not None and admission.reason is not Reason.IMPOSSIBLE_SIZE:
                     self._reject(part, name, admission, admission.comment, source, facts)
                 return Reception(admission, None, facts.sop_instance_uid, facts.study_instance_uid)
-            outcome = self._book(part, facts, admission, source, dataset_digest or dataset_digest_of(part, facts))
+            digest = dataset_digest or dataset_digest_of(part, facts)
+            outcome = self._book(part, facts, admission, source, digest, cohort)
             return Reception(admission, outcome, facts.sop_instance_uid, facts.study_instance_uid)
         finally:
             part.unlink(missing_ok=True)
@@ -169,7 +171,15 @@ class Intake:
             source=source,
         )
 
-    def _book(self, part: Path, facts: Part10, admission: Admission, source: str, dataset_digest: str) -> Outcome:
+    def _book(
+        self,
+        part: Path,
+        facts: Part10,
+        admission: Admission,
+        source: str,
+        dataset_digest: str,
+        cohort: CohortKey | None,
+    ) -> Outcome:
         stored = self.spool.adopt(part, facts.study_instance_uid, facts.sop_instance_uid, dataset_digest)
         # no Patient ID: such a study is a woman of its own, never one with all the others
         identity = facts.patient_id or f"study {facts.study_instance_uid}"
@@ -188,7 +198,8 @@ class Intake:
                 dataset_digest=dataset_digest,
                 source=source,
                 state=_STATES[admission.disposition],
-            )
+            ),
+            cohort,
         )
         if outcome is Outcome.DUPLICATE:
             self._settle_duplicate(facts.sop_instance_uid, dataset_digest, stored.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -9,15 +10,20 @@ from typing import Self
 
 from reread.connectors.admission import AdmissionPolicy
 from reread.connectors.commitment_ear import CommitmentEar
-from reread.connectors.gatekeeper import Gatekeeper
+from reread.connectors.disk_space import disk_state
+from reread.connectors.gatekeeper import Crowding, Gatekeeper
+from reread.connectors.inbound import Load
 from reread.connectors.intake import Intake, Reception
 from reread.connectors.ledger import Ledger
+from reread.connectors.negotiation import UnknownClasses
 from reread.connectors.node import Node
 from reread.connectors.peers import Peer
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.services import Service
+from reread.connectors.slots import Slots
 from reread.connectors.spool import Spool
 from reread.connectors.storage_service import StorageService
+from reread.connectors.tls import ListenerTls
 from reread.connectors.verification import VerificationService
 
 
@@ -40,6 +46,24 @@ class ListenerSettings:
     retry_interval_s: float = 60.0
     """for deliveries whose commitment failed"""
     retry_duration_s: float = 86400.0
+    also_called: tuple[str, ...] = ()
+    """further called AE titles that are accepted"""
+    crowding: Crowding = field(default_factory=Crowding)
+    unknown_classes: UnknownClasses = UnknownClasses.ACCEPT
+    """storage classes that are in no table of ours"""
+    tls: ListenerTls | None = None
+    """with it every caller has to use TLS"""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPort:
+    """What the processes of a listener have in common."""
+
+    listening: socket.socket
+    """non-blocking"""
+    slots: Slots
+    slots_of_peer: Callable[[Peer], Slots]
+    load: Load
 
 
 class Listener:
@@ -51,6 +75,8 @@ class Listener:
         The ledger and the spool stay open when the listener stops.
     on_reception
         Called after each acknowledged object, in the association's thread; must be quick and not raise.
+    shared
+        For one of several processes on one port (`listener_pool.py`).
     """
 
     def __init__(
@@ -60,14 +86,18 @@ class Listener:
         ledger: Ledger,
         pseudonyms: Pseudonyms,
         on_reception: Callable[[Reception], None] | None = None,
+        shared: SharedPort | None = None,
     ) -> None:
         self._spool = spool
+        self._owns_spool = shared is None
         policy = settings.policy
         gate = Gatekeeper(
-            settings.ae_title,
+            (settings.ae_title, *settings.also_called),
             settings.peers,
-            settings.max_associations,
-            lambda: spool.free_bytes() >= policy.min_free_bytes,
+            shared.slots if shared else settings.max_associations,
+            lambda: disk_state(spool.free_bytes(), policy.min_free_bytes, policy.low_free_bytes),
+            settings.crowding,
+            *((shared.slots_of_peer,) if shared else ()),
         )
         self.intake = Intake(spool, ledger, pseudonyms, policy)
         storage = StorageService(self.intake, gate, on_reception)
@@ -78,7 +108,16 @@ class Listener:
         )
         address = (settings.host, settings.port)
         self.node = Node(
-            settings.ae_title, address, services, gate, storage.doors, network_timeout_s=settings.network_timeout_s
+            settings.ae_title,
+            address,
+            services,
+            gate,
+            storage.doors,
+            network_timeout_s=settings.network_timeout_s,
+            unknown_classes=settings.unknown_classes,
+            tls=settings.tls,
+            listening=shared.listening if shared else None,
+            load=shared.load if shared else None,
         )
 
     @property
@@ -88,7 +127,8 @@ class Listener:
 
     def start(self) -> None:
         """Listen in background threads (OSError if the port is taken). Clears half-received files."""
-        self._spool.clear_incoming()
+        if self._owns_spool:
+            self._spool.clear_incoming()
         self.node.start()
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -13,13 +14,16 @@ from typing import Any, Self
 from pynetdicom import AE, evt
 
 from reread.connectors.command_set import StoreCommand
+from reread.connectors.contexts import Contexts
 from reread.connectors.gatekeeper import Gatekeeper
 from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from reread.connectors.inbound import MAX_PDU_BYTES, Doors, InboundHandler, InboundServer
+from reread.connectors.inbound import MAX_PDU_BYTES, Doors, InboundHandler, InboundServer, Load
 from reread.connectors.incoming import Incoming
+from reread.connectors.negotiation import UnknownClasses
 from reread.connectors.peers import check_ae_title
 from reread.connectors.services import Service
 from reread.connectors.store_lane import StoreAnswer, StoreArrival
+from reread.connectors.tls import ListenerTls, server_context
 from reread.connectors.toolkit import prepare_pynetdicom
 
 LOG = logging.getLogger(__name__)
@@ -42,6 +46,12 @@ class Node:
         Where objects of C-STORE requests go; None for a node that takes none.
     network_timeout_s
         An association without any traffic for this long is aborted.
+    unknown_classes
+        Whether storage classes that no service offers are taken too.
+    tls
+        With it every caller has to use TLS (SettingsInvalid if a file of it cannot be used).
+    listening, load
+        For a node that shares its port with other processes (`listener_pool.py`).
     """
 
     def __init__(
@@ -53,12 +63,18 @@ class Node:
         doors: Doors | None = None,
         *,
         network_timeout_s: float = 60.0,
+        unknown_classes: UnknownClasses = UnknownClasses.REFUSE,
+        tls: ListenerTls | None = None,
+        listening: socket.socket | None = None,
+        load: Load | None = None,
     ) -> None:
         prepare_pynetdicom()
         self._address = address
         self._services = tuple(services)
         self._gate = gate
         self._doors = doors or (_no_file, _not_here)
+        self._listening = listening
+        self._load = load
         self._server: Any = None
         self.ae = AE(ae_title=check_ae_title(ae_title))
         self.ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -66,14 +82,11 @@ class Node:
         self.ae.maximum_pdu_size = MAX_PDU_BYTES
         self.ae.maximum_associations = 100_000  # the gatekeeper counts, with R1.56's reason
         self.ae.network_timeout = network_timeout_s
-        for service in services:
-            for offer in service.offers():
-                self.ae.add_supported_context(
-                    offer.abstract_syntax,
-                    list(offer.transfer_syntaxes),
-                    scu_role=offer.peer_scu,
-                    scp_role=offer.peer_scp,
-                )
+        # pynetdicom listens with one context at least; each association gets its own in _on_requested
+        self.ae.add_supported_context("1.2.840.10008.1.1")
+        self._contexts = Contexts([offer for service in services for offer in service.offers()], unknown_classes)
+        self._tls = tls
+        self._tls_context = server_context(tls) if tls is not None else None
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -89,13 +102,22 @@ class Node:
 
     def start(self) -> None:
         """Listen in background threads (OSError if the port is taken)."""
-        handlers: list[Any] = [(evt.EVT_REQUESTED, self._gate.on_requested)]
+        handlers: list[Any] = [(evt.EVT_REQUESTED, self._on_requested)]
         for service in self._services:
             handlers += service.handlers()
         server: Any = self.ae.make_server(
-            self._address, evt_handlers=handlers, server_class=InboundServer, request_handler=InboundHandler
+            self._address,
+            evt_handlers=handlers,
+            server_class=InboundServer,
+            request_handler=InboundHandler,
+            ssl_context=self._tls_context,
+            listening=self._listening,
+            load=self._load,
         )
         server.doors = self._doors
+        server.ended = self._gate.ended
+        if self._tls is not None:
+            server.handshake_s = self._tls.handshake_s
         self.ae._servers.append(server)  # as start_server does; the server's shutdown takes it away again
         threading.Thread(target=server.serve_forever, name=f"listener {self.ae.ae_title}", daemon=True).start()
         self._server = server
@@ -105,7 +127,13 @@ class Node:
         """Abort what is open and stop listening."""
         if self._server is not None:
             server, self._server = self._server, None
+            self._gate.close()
             server.shutdown()
+
+    def _on_requested(self, event: Any) -> None:
+        caller = self._gate.admit(event.assoc)
+        if caller is not None:
+            self._contexts.prepare(event.assoc, caller)
 
     def __enter__(self) -> Self:
         self.start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -53,6 +54,8 @@ class Part10:
     study_instance_uid: str
     series_instance_uid: str
     lossy: str
+    has_pixels: bool = True
+    """there is an element of pixel data; taken for granted where the data set is deflated"""
 
 
 def read_part10(path: Path) -> Part10:
@@ -77,6 +80,7 @@ def read_part10(path: Path) -> Part10:
             syntax = _text(meta, 0x00020010)
             offset = 144 + int(meta.FileMetaInformationGroupLength) if 0x00020000 in meta else 0
             values = {name: _text(dataset, tag) for name, tag in _TAGS.items()}
+            has_pixels = syntax == DeflatedExplicitVRLittleEndian or _at_pixels(file, syntax)
             complete = syntax == DeflatedExplicitVRLittleEndian or (
                 _header_whole(dataset, file.tell()) and _complete(file, size, syntax)
             )
@@ -88,7 +92,17 @@ def read_part10(path: Path) -> Part10:
             raise NotDicom(Reason.NOT_DICOM, f"the header cannot be parsed ({type(error).__name__})") from None
     if not syntax:
         raise NotDicom(Reason.NOT_DICOM, "no Transfer Syntax UID")
-    return Part10(syntax, offset, complete, **values)
+    return Part10(syntax, offset, complete, has_pixels=has_pixels, **values)
+
+
+def read_values(path: Path, tags: Sequence[int]) -> dict[int, str]:
+    """Tag to value of those of these tags that the data set has at its top level; empty where it has no value.
+
+    The values may identify a patient: compare them and forget them.
+    """
+    with path.open("rb") as file:
+        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(tags))
+        return {tag: _text(dataset, tag) for tag in tags if tag in dataset}
 
 
 def dataset_digest_of(path: Path, facts: Part10) -> str:
@@ -117,6 +131,15 @@ def _text(dataset: Any, tag: int) -> str:
     if value is None:
         return ""
     return unicodedata.normalize("NFC", str(value).strip("\0 \t\r\n"))
+
+
+def _at_pixels(file: BinaryIO, syntax: str) -> bool:
+    """Whether the element at the current position is (Float, Double Float) Pixel Data."""
+    at = file.tell()
+    head = file.read(4)
+    file.seek(at)
+    order = ">" if syntax == "1.2.840.10008.1.2.2" else "<"
+    return len(head) == 4 and struct.unpack(order + "HH", head) in ((0x7FE0, 0x10), (0x7FE0, 0x08), (0x7FE0, 0x09))
 
 
 def _header_whole(dataset: Any, at: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from reread.analytics.errors import SettingsInvalid
 
@@ -15,6 +16,29 @@ class PeerRole(StrEnum):
     """may send to us and is polled"""
     DESTINATION = "destination"
     """gets our results"""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerTls:
+    """How we call a peer over TLS, and whose certificate it has to show when it calls us.
+
+    Without `authorities` those of the operating system are trusted; without `certificate` we show none.
+    """
+
+    authorities: Path | None = None
+    """PEM file with the certificates of the authorities that may have signed the peer's"""
+    certificate: Path | None = None
+    """PEM file with our own certificate, and its chain"""
+    key: Path | None = None
+    """PEM file with our private key, without pass phrase"""
+    check_host: bool = True
+    """the peer's certificate must name the host that we call"""
+    names: tuple[str, ...] = ()
+    """when it calls us: one of these must be the common name or an alternative name in its certificate"""
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise SettingsInvalid("TLS: a certificate needs its key, and a key its certificate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +57,18 @@ class Peer:
         What it is used for.
     commits
         Whether storage commitment is asked of it after a send (R1.455, R4.228).
+    check_address
+        Whether it may call from the address of `host` only (R4.98, R4.544).
+    max_associations
+        How many it may have open to us at the same time; 0 for no limit of its own.
+    transfer_syntaxes
+        What we would rather have of it than our standard order says, most wanted first (R0.57).
+    refused_transfer_syntaxes
+        What we do not take from it.
+    report_on_same_association
+        Whether it wants storage commitment results on the association that asked, while that lives (R4.235).
+    tls
+        None for associations without TLS.
 
     Raises
     ------
@@ -46,6 +82,12 @@ class Peer:
     port: int
     roles: frozenset[PeerRole] = frozenset(PeerRole)
     commits: bool = True
+    check_address: bool = True
+    max_associations: int = 0
+    transfer_syntaxes: tuple[str, ...] = ()
+    refused_transfer_syntaxes: tuple[str, ...] = ()
+    report_on_same_association: bool = False
+    tls: PeerTls | None = None
 
     def __post_init__(self) -> None:
         check_ae_title(self.ae_title)

@@ -1,6 +1,6 @@
 """What a DICOM service offers: the one table that is negotiated from, answered from and printed.
 
-A node (`node.py`) adds the offers of its services to its application entity and binds their handlers; the
+A node (`node.py`) negotiates each association from the offers of its services and binds their handlers; the
 conformance statement prints the same offers and statuses, so it cannot say anything else.
 """
 
@@ -32,6 +32,8 @@ class Offer:
     """in our order of preference (R0.57)"""
     peer_scu: bool | None = None
     peer_scp: bool | None = None
+    stores: bool = False
+    """objects come in by it: accepted from sources only, in the order of transfer syntaxes of the caller"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,10 @@ class Service(Protocol):
         ...
 
     def offers(self) -> Sequence[Offer]:
-        """What is accepted."""
+        """All that may be accepted; an association gets of it what it proposes (`negotiation.py`).
+
+        Several services may have a part in one abstract syntax, for example as SCP and as SCU of it.
+        """
         ...
 
     def handlers(self) -> Sequence[Handler]:

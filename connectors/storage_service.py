@@ -8,22 +8,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from reread.analytics.errors import LedgerError
-from reread.connectors.admission import OUT_OF_RESOURCES, WILL_NOT_PROCESS
+from reread.connectors.admission import Admission, Disposition, refusal_of
 from reread.connectors.command_set import StoreCommand
 from reread.connectors.gatekeeper import Gatekeeper
 from reread.connectors.inbound import Doors
 from reread.connectors.incoming import Incoming
 from reread.connectors.intake import Intake, Reception
-from reread.connectors.peers import PeerRole
+from reread.connectors.negotiation import STANDARD_ORDER
+from reread.connectors.peers import Peer, PeerRole
 from reread.connectors.services import Handler, Offer, StatusMeaning
+from reread.connectors.storage_classes import STORAGE_CLASSES
 from reread.connectors.store_lane import StoreAnswer, StoreArrival
+from reread.connectors.store_statuses import STORE_STATUSES, WILL_NOT_PROCESS
 
 LOG = logging.getLogger(__name__)
 
-_NO_RESOURCES = StoreAnswer(OUT_OF_RESOURCES, "Out of resources")
-_TOO_LARGE = StoreAnswer(WILL_NOT_PROCESS, "the object is larger than this server takes")
-_PROCESSING_FAILURE = StoreAnswer(0x0110, "internal error")
+_TOO_LARGE = Admission(Disposition.REJECTED, WILL_NOT_PROCESS, None, "the object is larger than this server takes")
 
 
 class StorageService:
@@ -49,13 +49,15 @@ class StorageService:
         self._on_reception = on_reception
 
     def offers(self) -> Sequence[Offer]:
-        return ()
+        return tuple(Offer(uid, STANDARD_ORDER, stores=True) for uid in STORAGE_CLASSES)
 
     def handlers(self) -> Sequence[Handler]:
         return ()
 
     def statuses(self) -> Sequence[StatusMeaning]:
-        return ()
+        return tuple(
+            StatusMeaning(status.code, status.kind, status.meaning) for status in STORE_STATUSES.values() if status.sent
+        )
 
     @property
     def doors(self) -> Doors:
@@ -74,33 +76,38 @@ class StorageService:
     def _answer(self, arrival: StoreArrival) -> StoreAnswer:
         try:
             return self._store(arrival)
-        except (OSError, LedgerError) as error:
-            # not acknowledged: the sender keeps the object and tries again
-            LOG.error("an object could not be stored: %s", type(error).__name__)
-            return _NO_RESOURCES
         except Exception as error:  # whatever it is, the sender gets an answer and the listener lives
+            # not acknowledged: the sender keeps the object
             LOG.error("an object could not be stored: %s", type(error).__name__)
-            return _PROCESSING_FAILURE
+            return _refused(refusal_of(error), self._gate.caller(arrival.association))
 
     def _store(self, arrival: StoreArrival) -> StoreAnswer:
         incoming, command = arrival.incoming, arrival.command
         if incoming.failure is not None:
             raise incoming.failure
+        peer = self._gate.caller(arrival.association)
         if incoming.too_large:
-            return _TOO_LARGE
-        peer = self._gate.peer(str(arrival.association.requestor.ae_title))
+            return _refused(_TOO_LARGE, peer)
         reception = self._intake.receive(
             incoming.path,
             peer.name if peer else "",
             dataset_digest=incoming.dataset_digest,
             command_sop_class_uid=command.sop_class_uid,
             command_sop_instance_uid=command.sop_instance_uid,
+            context_sop_class_uid=arrival.abstract_syntax,
             may_store=peer is not None and PeerRole.SOURCE in peer.roles,
         )
         admission = reception.admission
         if not admission.accepted:
-            LOG.warning("refused with 0x%04X: %s", admission.status, admission.comment)
-            return StoreAnswer(admission.status, admission.comment, admission.offending_element)
+            return _refused(admission, peer)
         if self._on_reception is not None:
             self._on_reception(reception)
         return StoreAnswer(admission.status)
+
+
+def _refused(admission: Admission, peer: Peer | None) -> StoreAnswer:
+    """Every failure is logged, without anything of the object (R4.126)."""
+    LOG.warning(
+        "an object of %s was refused with 0x%04X: %s", peer.name if peer else "?", admission.status, admission.comment
+    )
+    return StoreAnswer(admission.status, admission.comment, admission.offending_element)

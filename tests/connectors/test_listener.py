@@ -116,7 +116,9 @@ def test_too_many_and_no_space(tmp_path):
 def test_a_destination_may_not_store(tmp_path):
     reader = Peer("reader", "SENDER", "127.0.0.1", 11999, frozenset({PeerRole.DESTINATION}))
     with house(tmp_path, reader) as node:
-        assert sender(node).store(study(tmp_path / "out", 1))[0].status == 0x0124
+        with pytest.raises(ArchiveUnreachable, match="none of the proposed presentation contexts was accepted"):
+            sender(node).store(study(tmp_path / "out", 1))
+        sender(node).echo()
         assert not [path for path in node.files if path.suffix == ".dcm"]
 
 
@@ -210,7 +212,7 @@ def test_no_success_without_the_ledger(tmp_path, monkeypatch):
 
         monkeypatch.setattr(node.ledger, "add_instance", broken)
         paths = study(tmp_path / "out", 1)
-        assert sender(node).store(paths)[0].status == 0xA700
+        assert sender(node).store(paths)[0].status == 0xA710
         monkeypatch.undo()
         assert sender(node).store(paths)[0].status == 0x0000
 
