@@ -48,6 +48,7 @@ from reread.connectors.peers import Peer, check_ae_title
 from reread.connectors.services import Offer
 from reread.connectors.spool import check_uid, sync_folder
 from reread.connectors.storage_classes import STORAGE_CLASSES
+from reread.connectors.tls import tls_arguments
 
 LOG = logging.getLogger(__name__)
 
@@ -232,6 +233,7 @@ class ArchiveServer:
                 "contexts": [build_context(*pair) for pair in sorted(contexts)[:128]],
                 "evt_handlers": [(evt.EVT_CONN_OPEN, no_delay)],
                 "max_pdu": 0,
+                "tls_args": tls_arguments(peer),
             },
         )
         yield from self._send(event, matches)
@@ -312,6 +314,7 @@ class ArchiveServer:
             ae_title=peer.ae_title,
             ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],  # R4.236
             evt_handlers=[(evt.EVT_CONN_OPEN, no_delay)],
+            tls_args=tls_arguments(peer),
         )
         if not caller.is_established:
             LOG.warning("a commitment result could not be delivered to %s", peer.name)

@@ -42,6 +42,7 @@ from reread.connectors.commitment import (
 )
 from reread.connectors.part10 import Part10, read_part10
 from reread.connectors.peers import Peer, check_ae_title
+from reread.connectors.tls import tls_arguments, why_no_tls
 
 LOG = logging.getLogger(__name__)
 
@@ -261,6 +262,7 @@ class DimseArchive:
             ae_title=self._peer.ae_title,
             max_pdu=0,
             evt_handlers=[(evt.EVT_CONN_OPEN, no_delay), *handlers],
+            tls_args=tls_arguments(self._peer),
         )
         if not association.is_established:
             rejected: Any = association.acceptor.primitive
@@ -270,6 +272,8 @@ class DimseArchive:
                 why = "rejected (result {}, source {}, reason {})".format(*triple)
             elif association.rejected_contexts:
                 why = "none of the proposed presentation contexts was accepted"
+            elif self._peer.tls is not None:
+                why = why_no_tls(self._peer) or why
             raise ArchiveUnreachable(f"{self.name}: no association: {why}")
         try:
             yield association
