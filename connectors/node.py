@@ -82,6 +82,7 @@ class Node:
         self.ae.maximum_pdu_size = MAX_PDU_BYTES
         self.ae.maximum_associations = 100_000  # the gatekeeper counts, with R1.56's reason
         self.ae.network_timeout = network_timeout_s
+        self.ae.acse_timeout = min(30.0, network_timeout_s)  # a caller that connects and requests nothing
         # pynetdicom listens with one context at least; each association gets its own in _on_requested
         self.ae.add_supported_context("1.2.840.10008.1.1")
         self._contexts = Contexts([offer for service in services for offer in service.offers()], unknown_classes)
