@@ -68,6 +68,8 @@ class ListenerGroup(_Group):
     """Address to listen on; 0.0.0.0 for all interfaces."""
     port: Port = 11112
     """TCP port; 0 takes a free one."""
+    processes: int = Field(default=0, ge=0, le=64)
+    """Processes that receive; 0: one per core, at most four."""
     max_associations: int = Field(default=10, ge=1, le=1000)
     """Associations at the same time; one more is rejected (local limit exceeded)."""
     quiet_s: float = Field(default=120.0, ge=0)

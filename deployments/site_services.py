@@ -12,12 +12,16 @@ from reread.analytics.errors import RereadError
 from reread.connectors.intake import Intake
 from reread.connectors.ledger import Ledger, open_ledger
 from reread.connectors.listener import Listener, ListenerSettings
+from reread.connectors.listener_pool import ListenerPool, Premises
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
+from reread.deployments.logs import configure_logs
 from reread.deployments.settings import Settings
 from reread.deployments.site_plan import admission_policy_of, folders_of, listener_settings_of
+from reread.deployments.workers import available_cores
 
 _LISTENER_LOCK = "listener.lock"
+_MOST_PROCESSES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,20 @@ def _held(settings: Settings, name: str) -> Iterator[bool]:
 @contextmanager
 def listening(
     settings: Settings, services: SiteServices, listener_settings: ListenerSettings | None = None
-) -> Iterator[Listener | None]:
-    """A listener for the block; None when the port is taken, which means that `reread listen` already runs."""
-    chosen = listener_settings or listener_settings_of(settings)
-    listener = Listener(chosen, services.spool, services.ledger, services.pseudonyms)
+) -> Iterator[Listener | ListenerPool | None]:
+    """A listener for the block; None when the port is taken, which means that `reread listen` already runs.
+
+    With `listener_settings` it runs in this process, else in as many as the settings say.
+    """
+    listener: Listener | ListenerPool
+    processes = settings.listener.processes or min(available_cores(), _MOST_PROCESSES)
+    if listener_settings is None and processes > 1:
+        folders = folders_of(settings)
+        premises = Premises(folders.spool, settings.resolved_ledger_url, folders.pseudonym_key)
+        listener = ListenerPool(listener_settings_of(settings), premises, processes, configure_logs)
+    else:
+        chosen = listener_settings or listener_settings_of(settings)
+        listener = Listener(chosen, services.spool, services.ledger, services.pseudonyms)
     try:
         listener.start()
     except OSError as error:

@@ -207,7 +207,7 @@ def test_restart_keeps_what_was_acknowledged_and_clears_halves(tmp_path):
 def test_no_success_without_the_ledger(tmp_path, monkeypatch):
     with house(tmp_path, SENDER) as node:
 
-        def broken(instance: object) -> Outcome:
+        def broken(*arguments: object) -> Outcome:
             raise LedgerError("disk I/O error")
 
         monkeypatch.setattr(node.ledger, "add_instance", broken)
