@@ -13,7 +13,8 @@
     │   ├── ArchiveUnreachable  no association (also a ConnectionError)
     │   └── ArchiveRefused      a DIMSE status that is neither success nor pending
     ├── AuthoringFailed         a result object cannot be built from this study
-    └── LedgerError             the ledger cannot be used or was asked for a forbidden transition
+    ├── LedgerError             the ledger cannot be used or was asked for a forbidden transition
+    └── CatalogueError          the index that queries are answered from cannot be used
 
 The text of an error says what to do about it, and never names a patient.
 """
@@ -104,3 +105,11 @@ class AuthoringFailed(RereadError):
 
 class LedgerError(RereadError):
     """The ledger cannot be used, or was asked for a transition that its state machine forbids."""
+
+
+class CatalogueError(RereadError):
+    """The index that queries are answered from cannot be used; it holds nothing that is not elsewhere."""
+
+
+class CatalogueBehind(CatalogueError):
+    """It does not know all that arrived yet, so an answer would be wrong: ask again later."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import StrEnum, unique
 
 
 class Level(StrEnum):
@@ -34,6 +34,7 @@ class Root(StrEnum):
         return LEVELS if self is Root.PATIENT else LEVELS[1:]
 
 
+@unique
 class Matching(StrEnum):
     """How a key is compared (PS3.4 C.2.2.2)."""
 
@@ -41,8 +42,8 @@ class Matching(StrEnum):
     TEXT = "single value, wildcard, universal; case does not matter"
     NAME = "single value, wildcard, universal; case, accents and component delimiters do not matter"
     NUMBER = "single value (as a number), wildcard, universal"
-    DATE = "single value, range, universal"
-    TIME = "single value, range, universal"
+    DATE = "single date, range, universal"
+    TIME = "single time, range, universal"
     SEQUENCE = "sequence, by Code Value and Coding Scheme Designator"
 
 
@@ -142,7 +143,7 @@ KEYS: Mapping[str, Key] = {
         vr,
         level,
         _MATCHING.get(vr, Matching.TEXT),
-        keyword in _COLLECTED or keyword.startswith("NumberOf") and keyword != "NumberOfFrames",
+        keyword in _COLLECTED or (keyword.startswith("NumberOf") and keyword != "NumberOfFrames"),
     )
     for level, rows in _TABLE.items()
     for keyword, tag, vr in rows

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from reread.connectors.query_keys import Matching
+from reread.connectors.query_keys import KEYS, Level, Matching, Root
 
 _DATE = re.compile(r"\d{8}")
 _TIME = re.compile(r"(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?)?")
@@ -31,6 +31,26 @@ class Span:
 
     first: str | int | None
     last: str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a C-FIND, C-MOVE or C-GET identifier asks for, all of it supported here."""
+
+    root: Root
+    level: Level
+    keys: Mapping[str, str]
+    """keyword to value, empty where anything will do; sequences are not among them"""
+    codes: Mapping[str, str] | None = None
+    """keys inside the item of Procedure Code Sequence; None if that was not asked for"""
+
+    def is_answered_by(self, values: Mapping[str, str], codes: Sequence[Mapping[str, str]] = ()) -> bool:
+        """Whether an entity with these values, by keyword, is what is looked for."""
+        if self.codes is not None and not code_matches(self.codes, codes):
+            return False
+        return all(
+            matches(KEYS[keyword].matching, asked, values.get(keyword, "")) for keyword, asked in self.keys.items()
+        )
 
 
 def is_universal(asked: str) -> bool:
