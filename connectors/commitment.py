@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pydicom.dataset import Dataset
@@ -15,13 +15,15 @@ ALL_COMMITTED = 1
 FAILURES_EXIST = 2
 REQUEST_COMMITMENT = 1
 
+PROCESSING_FAILURE, NO_SUCH_INSTANCE, CLASS_NOT_SUPPORTED = 0x0110, 0x0112, 0x0122
+CLASS_CONFLICT, DUPLICATE_TRANSACTION, RESOURCE_LIMITATION = 0x0119, 0x0131, 0x0213
 FAILURE_REASONS: Mapping[int, str] = {
-    0x0110: "processing failure",
-    0x0112: "no such object instance",
-    0x0213: "resource limitation",
-    0x0122: "referenced SOP class not supported",
-    0x0119: "class and instance conflict",
-    0x0131: "duplicate transaction UID",
+    PROCESSING_FAILURE: "processing failure",
+    NO_SUCH_INSTANCE: "no such object instance",
+    RESOURCE_LIMITATION: "resource limitation",
+    CLASS_NOT_SUPPORTED: "referenced SOP class not supported",
+    CLASS_CONFLICT: "class and instance conflict",
+    DUPLICATE_TRANSACTION: "duplicate transaction UID",
 }
 """Failure Reason (0008,1197) (PS3.3 C.14.1.1, R4.256)."""
 
@@ -47,6 +49,44 @@ class CommitmentResult:
     def causes(self) -> dict[str, str]:
         """SOP Instance UID to the words for its Failure Reason."""
         return {uid: f"0x{code:04X} {FAILURE_REASONS.get(code, 'unknown')}" for uid, code in self.failed.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCopy:
+    """A file that the ledger holds under a SOP Instance UID."""
+
+    sop_class_uid: str
+    path: str
+    """relative to the spool"""
+    size_bytes: int
+
+
+def judge(
+    reference: Reference,
+    copies: Iterable[HeldCopy],
+    size_on_disk: Callable[[str], int | None],
+    is_storage_class: Callable[[str], bool],
+) -> int | None:
+    """Whether we can commit to an object: None, or the Failure Reason (R4.554).
+
+    Parameters
+    ----------
+    copies
+        What was received under its SOP Instance UID; all of it has to be there.
+    size_on_disk
+        Bytes of a file of the spool; None if it is not there.
+    is_storage_class
+        Whether we would take objects of a class.
+    """
+    held = tuple(copies)
+    if not held:
+        return NO_SUCH_INSTANCE if is_storage_class(reference.sop_class_uid) else CLASS_NOT_SUPPORTED
+    if all(copy.sop_class_uid != reference.sop_class_uid for copy in held):
+        return CLASS_CONFLICT
+    sizes = [size_on_disk(copy.path) for copy in held]
+    if None in sizes:
+        return NO_SUCH_INSTANCE
+    return None if sizes == [copy.size_bytes for copy in held] else PROCESSING_FAILURE
 
 
 def request_dataset(transaction_uid: str, references: Iterable[Reference]) -> Dataset:

@@ -35,7 +35,8 @@ class CommitmentEar:
         self._retry_duration_s = retry_duration_s
 
     def offers(self) -> Sequence[Offer]:
-        return (Offer(StorageCommitmentPushModel, peer_scu=True, peer_scp=True),)
+        # a peer that does not propose the role is let in by the other half, `CommitmentService`
+        return (Offer(StorageCommitmentPushModel, peer_scu=False, peer_scp=True),)
 
     def handlers(self) -> Sequence[Handler]:
         return ((evt.EVT_N_EVENT_REPORT, self._on_event_report),)

@@ -1,7 +1,8 @@
 """The ledger: the truth about the work. It survives a crash and holds no patient data.
 
 Studies and their measuring are here, arriving objects in `ledger_arrivals`, deliveries in `ledger_deliveries`,
-what closes a study in `ledger_cases` and `ledger_announcements`, reports in `ledger_questions`.
+what closes a study in `ledger_cases` and `ledger_announcements`, reports in `ledger_questions`, what peers asked us
+to commit to in `ledger_commitments`.
 A study is a row of revisions: an image that comes after a revision was closed opens the next one. Each revision
 holds the images of one woman, so two patients under one Study Instance UID are flagged and never combined (R0.526).
 """
@@ -19,6 +20,7 @@ from reread.analytics.reasons import Reason
 from reread.connectors.completeness import ClosingRule, Verdict
 from reread.connectors.ledger_arrivals import ArrivalBook, move_revision
 from reread.connectors.ledger_cases import CaseBook
+from reread.connectors.ledger_commitments import CommitmentBook
 from reread.connectors.ledger_deliveries import DeliveryBook
 from reread.connectors.ledger_holdings import Holdings
 from reread.connectors.ledger_records import (
@@ -43,7 +45,7 @@ class Recovery:
     deliveries: int
 
 
-class Ledger(ArrivalBook, DeliveryBook, CaseBook, Holdings):
+class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings):
     """Instances, study revisions, deliveries; open it with `open_ledger`."""
 
     def close_study(

@@ -202,6 +202,34 @@ ARCHIVE_COUNTS = Table(
     Column("reported_at", Double, nullable=False),
 )
 
+COMMITMENT_REQUESTS = Table(
+    "commitment_requests",  # peers that ask us; what we ask them is in commitment_transactions
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("peer", String(64), nullable=False),
+    Column("called_ae_title", String(16), nullable=False),
+    Column("transaction_uid", _UID, nullable=False),
+    # another request had this transaction UID first
+    Column("duplicate", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("requested_at", Double, nullable=False),
+    Column("next_attempt_at", Double, nullable=False),
+    Column("settled_at", Double),
+    Index("commitment_requests_by_state", "state", "next_attempt_at"),
+    Index("commitment_requests_by_transaction", "transaction_uid", "peer"),
+)
+
+COMMITMENT_REFERENCES = Table(
+    "commitment_references",
+    METADATA,
+    Column("request", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("sop_class_uid", _UID, nullable=False),
+    Column("sop_instance_uid", _UID, nullable=False),
+    ForeignKeyConstraint(["request"], ["commitment_requests.number"]),
+)
+
 RESULTS = Table(
     "results",  # every object that we wrote, whether or not it goes anywhere
     METADATA,
