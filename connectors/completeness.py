@@ -9,7 +9,7 @@ procedure_step every image that its completed procedure steps name is here, and 
                progress
 expected_views the views that the site expects from this source are here                          R1.12
 archive_count  as many objects are here as the archive has                                        R3.238
-quiet          no image came for the quiet time of its source                                     R0.27, R4.38
+quiet          neither an image nor a message came for the quiet time of its source               R0.27, R4.38
 cohort         it came with others to a called AE title MULTIPATIENT, and that cohort is quiet    R4.37
 ============== ================================================================================== ==========
 
@@ -20,6 +20,7 @@ says what is missing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -158,16 +159,17 @@ def decide(case: CaseEvidence, rules: ClosingRules, now: float) -> Verdict:
     if notifications and not any(item.is_short for item in notifications):
         named = max(item.expected for item in notifications)
         return Verdict(ClosingRule.NOTIFICATION, f"end-of-case message: {_of(named, named)}")
-    idle_s = now - case.last_arrival_at
     if holding := _in_progress(case.announcements, case.last_arrival_at, rules, now):
         return Verdict(None, holding)
+    # images follow the message that names them, so a message begins quiet time anew
+    idle_s = now - max(case.last_arrival_at, *(item.changed_at for item in case.announcements), -math.inf)
     short = [*(item for item in case.announcements if item.is_short), *(c for c in case.archive_counts if c.is_short)]
     if not short and (verdict := _all_here(case, rules)) is not None:
         return verdict
     missing = _missing(case)
     if idle_s >= rules.quiet_s:
         return Verdict(ClosingRule.QUIET, "; ".join((f"quiet for {rules.quiet_s:g} s", *missing)))
-    return Verdict(None, "; ".join((f"the last image came {idle_s:.0f} s ago", *missing)))
+    return Verdict(None, "; ".join((f"the last sign of it came {idle_s:.0f} s ago", *missing)))
 
 
 def decide_cohort(
@@ -179,7 +181,7 @@ def decide_cohort(
     idle_s = now - last_arrival_at
     if idle_s >= rules.quiet_s:
         return Verdict(ClosingRule.QUIET, f"quiet for {rules.quiet_s:g} s")
-    return Verdict(None, f"the last image came {idle_s:.0f} s ago")
+    return Verdict(None, f"the last sign of it came {idle_s:.0f} s ago")
 
 
 def _in_progress(announcements: Sequence[Announcement], last_arrival_at: float, rules: ClosingRules, now: float) -> str:

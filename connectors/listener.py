@@ -9,7 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from reread.connectors.admission import AdmissionPolicy
+from reread.connectors.closing import CaseCloser
 from reread.connectors.commitment_ear import CommitmentEar
+from reread.connectors.commitment_service import CommitmentService
+from reread.connectors.completeness import ClosingPolicy
 from reread.connectors.disk_space import disk_state
 from reread.connectors.gatekeeper import Crowding, Gatekeeper
 from reread.connectors.inbound import Load
@@ -17,7 +20,9 @@ from reread.connectors.intake import Intake, Reception
 from reread.connectors.ledger import Ledger
 from reread.connectors.negotiation import UnknownClasses
 from reread.connectors.node import Node
+from reread.connectors.notification import BASIC_STUDY_CONTENT_NOTIFICATION, NotificationService
 from reread.connectors.peers import Peer
+from reread.connectors.procedure_steps import ProcedureStepService
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.services import Service
 from reread.connectors.slots import Slots
@@ -53,6 +58,8 @@ class ListenerSettings:
     """storage classes that are in no table of ours"""
     tls: ListenerTls | None = None
     """with it every caller has to use TLS"""
+    closing: ClosingPolicy = field(default_factory=ClosingPolicy)
+    """when a study is complete"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +107,25 @@ class Listener:
             *((shared.slots_of_peer,) if shared else ()),
         )
         self.intake = Intake(spool, ledger, pseudonyms, policy)
-        storage = StorageService(self.intake, gate, on_reception)
+        closer = CaseCloser(ledger, settings.closing, spool.root)
+        notification = NotificationService(ledger, closer)
+        storage = StorageService(
+            self.intake, gate, on_reception, {BASIC_STUDY_CONTENT_NOTIFICATION: notification.answer}
+        )
+        self._commitment = CommitmentService(
+            ledger,
+            spool,
+            gate,
+            settings.peers,
+            retry_interval_s=settings.retry_interval_s,
+            retry_duration_s=settings.retry_duration_s,
+        )
         services: tuple[Service, ...] = (
             VerificationService(),
             storage,
+            notification,
+            ProcedureStepService(ledger, gate, closer),
+            self._commitment,
             CommitmentEar(ledger, settings.retry_interval_s, settings.retry_duration_s),
         )
         address = (settings.host, settings.port)
@@ -130,10 +152,12 @@ class Listener:
         if self._owns_spool:
             self._spool.clear_incoming()
         self.node.start()
+        self._commitment.start()
 
     def stop(self) -> None:
         """Abort what is open and stop listening; what was acknowledged is safe."""
         self.node.stop()
+        self._commitment.stop()
 
     def __enter__(self) -> Self:
         self.start()

@@ -81,12 +81,15 @@ class NotificationService:
         self._closer = closer
 
     def offers(self) -> Sequence[Offer]:
+        """The retired class, in the three transfer syntaxes of R1.38."""
         return (Offer(BASIC_STUDY_CONTENT_NOTIFICATION, (EXPLICIT_LITTLE, IMPLICIT_LITTLE, _EXPLICIT_BIG)),)  # R1.38
 
     def handlers(self) -> Sequence[Handler]:
-        return ()  # C-STORE belongs to the storage service, which calls `answer`
+        """None: C-STORE belongs to the storage service, which calls `answer`."""
+        return ()
 
     def statuses(self) -> Sequence[StatusMeaning]:
+        """R1.69 to R1.74, and the refusal of strangers."""
         return (
             StatusMeaning(ALL_HERE, "success", "every instance that the message names is here; the study is complete"),
             StatusMeaning(PARTLY_HERE, "success", "some of the instances that the message names are here"),

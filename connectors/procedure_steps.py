@@ -90,12 +90,15 @@ class ProcedureStepService:
         self._closer = closer
 
     def offers(self) -> Sequence[Offer]:
+        """The MPPS class; not its Retrieve and Notification classes."""
         return (Offer(MODALITY_PERFORMED_PROCEDURE_STEP),)
 
     def handlers(self) -> Sequence[Handler]:
+        """N-CREATE and N-SET."""
         return (evt.EVT_N_CREATE, self._on_create), (evt.EVT_N_SET, self._on_set)
 
     def statuses(self) -> Sequence[StatusMeaning]:
+        """Those of PS3.7 annex C that are sent, with the comment of PS3.4 table F.7.2-2."""
         return (
             StatusMeaning(SUCCESS, "success", "the step was booked"),
             StatusMeaning(

@@ -6,7 +6,7 @@ Nothing is decoded here: the receiver only receives.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from reread.connectors.admission import Admission, Disposition, refusal_of
 from reread.connectors.command_set import StoreCommand
@@ -14,6 +14,7 @@ from reread.connectors.gatekeeper import Gatekeeper
 from reread.connectors.inbound import Doors
 from reread.connectors.incoming import Incoming
 from reread.connectors.intake import Intake, Reception
+from reread.connectors.ledger_records import CohortKey
 from reread.connectors.negotiation import STANDARD_ORDER
 from reread.connectors.peers import Peer, PeerRole
 from reread.connectors.services import Handler, Offer, StatusMeaning
@@ -37,16 +38,23 @@ class StorageService:
         Knows who the sender is.
     on_reception
         Called after each acknowledged object, in the association's thread; must be quick and not raise.
+    others
+        What answers C-STORE requests of abstract syntaxes that are no storage classes.
     """
 
     name = "Storage"
 
     def __init__(
-        self, intake: Intake, gate: Gatekeeper, on_reception: Callable[[Reception], None] | None = None
+        self,
+        intake: Intake,
+        gate: Gatekeeper,
+        on_reception: Callable[[Reception], None] | None = None,
+        others: Mapping[str, Callable[[StoreArrival, Peer | None], StoreAnswer]] | None = None,
     ) -> None:
         self._intake = intake
         self._gate = gate
         self._on_reception = on_reception
+        self._others = others or {}
 
     def offers(self) -> Sequence[Offer]:
         return tuple(Offer(uid, STANDARD_ORDER, stores=True) for uid in STORAGE_CLASSES)
@@ -75,6 +83,8 @@ class StorageService:
 
     def _answer(self, arrival: StoreArrival) -> StoreAnswer:
         try:
+            if (other := self._others.get(arrival.abstract_syntax)) is not None:
+                return other(arrival, self._gate.caller(arrival.association))
             return self._store(arrival)
         except Exception as error:  # whatever it is, the sender gets an answer and the listener lives
             # not acknowledged: the sender keeps the object
@@ -88,6 +98,7 @@ class StorageService:
         peer = self._gate.caller(arrival.association)
         if incoming.too_large:
             return _refused(_TOO_LARGE, peer)
+        request = arrival.association.requestor.primitive
         reception = self._intake.receive(
             incoming.path,
             peer.name if peer else "",
@@ -96,6 +107,7 @@ class StorageService:
             command_sop_instance_uid=command.sop_instance_uid,
             context_sop_class_uid=arrival.abstract_syntax,
             may_store=peer is not None and PeerRole.SOURCE in peer.roles,
+            cohort=CohortKey.of(request.calling_ae_title, request.called_ae_title),
         )
         admission = reception.admission
         if not admission.accepted:

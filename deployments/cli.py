@@ -105,7 +105,7 @@ def listen(*, settings: SettingsFile = None) -> int:
 
     from reread.deployments.logs import configure_logs
     from reread.deployments.settings import load_settings
-    from reread.deployments.site_services import listening, opened_site
+    from reread.deployments.site_services import close_until, listening, opened_site
 
     configure_logs()
     site = load_settings(settings)
@@ -116,7 +116,7 @@ def listen(*, settings: SettingsFile = None) -> int:
         if listener is None:
             raise RereadError(f"port {site.listener.port} is taken; is `reread listen` running already?")
         console.print(f"{site.ae_title} listens on {site.listener.host}:{listener.port}; Ctrl-C ends it")
-        stop.wait()
+        close_until(stop, site, services)
     console.print("stopped")
     return 0
 
@@ -240,7 +240,7 @@ def status(*, data: Path | None = None, settings: SettingsFile = None) -> int:
     data
         Data folder; default: that of the settings.
     """
-    from reread.deployments.consoles import print_answer, rejection_lines
+    from reread.deployments.consoles import COHORT_COLUMNS, cohort_rows, print_answer, rejection_lines
     from reread.deployments.settings import load_settings
     from reread.deployments.site_services import opened_site
 
@@ -252,13 +252,17 @@ def status(*, data: Path | None = None, settings: SettingsFile = None) -> int:
     with opened_site(site) as services:
         counts = services.ledger.counts()
         rejections = services.ledger.rejections()
+        cohorts = services.ledger.cohorts()
     rows = [("instances", state.value, count) for state, count in counts.instances.items()]
     rows += [("studies", state.value, count) for state, count in counts.studies.items()]
     rows += [("deliveries", state.value, count) for state, count in counts.deliveries.items()]
+    rows += [("studies complete by", rule, count) for rule, count in sorted(counts.closed_by.items())]
     rows += [("instances", "received again", counts.duplicates)] if counts.duplicates else []
     rows += [("studies", "with two patients", counts.two_patient_studies)] if counts.two_patient_studies else []
     rows += [("failed studies", reason, count) for reason, count in counts.failures.items()]
     print_answer(console, ("what", "state", "count"), [row for row in rows if row[2]])
+    if cohorts:
+        print_answer(console, COHORT_COLUMNS, cohort_rows(cohorts))
     rejection_lines(console, rejections)
     return 0
 

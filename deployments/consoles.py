@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from reread.analytics.records import RejectedImage
+from reread.connectors.ledger_records import Cohort
 from reread.tasks.outcomes import StudyOutcome
 from reread.tasks.progress import watched_by
 
@@ -63,6 +64,25 @@ def rejection_lines(console: Console, rejected: Sequence[RejectedImage]) -> None
         detail = f" ({image.detail})" if image.detail else ""
         line = f"[yellow]not measured[/] {escape(image.path)}: {escape(image.reason.sentence + detail)}"
         console.print(line, soft_wrap=True)
+
+
+COHORT_COLUMNS = ("cohort", "from", "to", "state", "studies", "instances", "evidence")
+
+
+def cohort_rows(cohorts: Iterable[Cohort]) -> list[tuple[object, ...]]:
+    """One row for each cohort that was collected."""
+    return [
+        (
+            one.number,
+            one.key.calling_ae_title,
+            one.key.called_ae_title,
+            "open" if one.is_open else "closed",
+            one.studies,
+            one.instances,
+            one.evidence,
+        )
+        for one in cohorts
+    ]
 
 
 def print_answer(console: Console, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -90,6 +90,8 @@ def listener_settings_of(settings: Settings) -> ListenerSettings:
         policy=admission_policy_of(settings),
         retry_interval_s=settings.delivery.retry_interval_s,
         retry_duration_s=settings.delivery.retry_duration_s,
+        also_called=settings.listener.extra_ae_titles,
+        closing=closing_policy_of(settings),
     )
 
 

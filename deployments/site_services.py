@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from reread.analytics.errors import RereadError
+from reread.analytics.errors import LedgerError, RereadError
+from reread.connectors.closing import CaseCloser
 from reread.connectors.intake import Intake
 from reread.connectors.ledger import Ledger, open_ledger
 from reread.connectors.listener import Listener, ListenerSettings
@@ -17,8 +20,10 @@ from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
 from reread.deployments.logs import configure_logs
 from reread.deployments.settings import Settings
-from reread.deployments.site_plan import admission_policy_of, folders_of, listener_settings_of
+from reread.deployments.site_plan import admission_policy_of, closing_policy_of, folders_of, listener_settings_of
 from reread.deployments.workers import available_cores
+
+LOG = logging.getLogger(__name__)
 
 _LISTENER_LOCK = "listener.lock"
 _MOST_PROCESSES = 4
@@ -45,6 +50,16 @@ def opened_site(settings: Settings) -> Iterator[SiteServices]:
         spool = Spool(folders.spool)
         pseudonyms = Pseudonyms.load_or_create(folders.pseudonym_key)
         yield SiteServices(spool, ledger, pseudonyms, Intake(spool, ledger, pseudonyms, admission_policy_of(settings)))
+
+
+def close_until(stop: threading.Event, settings: Settings, services: SiteServices) -> None:
+    """Close what is complete, again and again, until `stop` is set; a failure is logged and tried again."""
+    closer = CaseCloser(services.ledger, closing_policy_of(settings), services.spool.root)
+    while not stop.wait(settings.listener.closing_interval_s):
+        try:
+            closer.close()
+        except (LedgerError, OSError) as error:
+            LOG.error("what is complete could not be closed: %s", error)
 
 
 @contextmanager

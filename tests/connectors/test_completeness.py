@@ -37,7 +37,7 @@ def message(expected=4, arrived=4):
 IN_PROGRESS = step(StepStatus.IN_PROGRESS, 0, 0)
 
 CASES = {
-    "nothing known": (CaseEvidence(0.0), None, "the last image came 10 s ago"),
+    "nothing known": (CaseEvidence(0.0), None, "the last sign of it came 10 s ago"),
     "import": (CaseEvidence(0.0, imported="import of 4 files"), ClosingRule.IMPORT, "import of 4 files"),
     "message": (
         CaseEvidence(0.0, (message(),)),
@@ -52,7 +52,7 @@ CASES = {
     "message, part": (
         CaseEvidence(0.0, (message(4, 3),)),
         None,
-        "the last image came 10 s ago; the end-of-case message: 3 of 4 instances are here",
+        "the last sign of it came 10 s ago; the end-of-case message: 3 of 4 instances are here",
     ),
     "message ends a step in progress": (
         CaseEvidence(0.0, (IN_PROGRESS, message())),
@@ -72,7 +72,7 @@ CASES = {
     ),
     "one of two steps short": (CaseEvidence(0.0, (step(), step(expected=2, arrived=1))), None, "a step: 1 of 2"),
     "one of two steps in progress": (CaseEvidence(0.0, (step(), IN_PROGRESS)), None, "a procedure step is in progress"),
-    "a step without images": (CaseEvidence(0.0, (step(expected=0, arrived=0),)), None, "the last image came"),
+    "a step without images": (CaseEvidence(0.0, (step(expected=0, arrived=0),)), None, "the last sign of it came"),
     "a discontinued step closes nothing": (CaseEvidence(0.0, (step(StepStatus.DISCONTINUED),)), None, "discontinued"),
     "a discontinued step holds nothing": (
         CaseEvidence(0.0, (step(StepStatus.DISCONTINUED, 4, 1), step())),
@@ -87,9 +87,9 @@ CASES = {
     "count, short": (
         CaseEvidence(0.0, archive_counts=(ArchiveCount("pacs", 4, 3),)),
         None,
-        "the last image came 10 s ago; pacs has 4, 3 arrived",
+        "the last sign of it came 10 s ago; pacs has 4, 3 arrived",
     ),
-    "old count, more arrived": (CaseEvidence(0.0, archive_counts=(ArchiveCount("pacs", 4, 5),)), None, "last image"),
+    "old count, more arrived": (CaseEvidence(0.0, archive_counts=(ArchiveCount("pacs", 4, 5),)), None, "last sign"),
     "new count, more arrived": (
         CaseEvidence(0.0, archive_counts=(ArchiveCount("pacs", 4, 5, fresh=True),)),
         ClosingRule.ARCHIVE_COUNT,
