@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reread.connectors.admission import AdmissionPolicy
 from reread.connectors.ledger import Ledger, open_ledger
@@ -47,11 +48,18 @@ def house(
     policy: AdmissionPolicy = POLICY,
     limit: int = 10,
     network_timeout_s: float = 60.0,
+    **more: Any,
 ) -> Iterator[House]:
-    """Open a node and close it."""
+    """Open a node and close it; `more` are further settings of the listener."""
     spool, pseudonyms = Spool(root / "spool"), Pseudonyms.load_or_create(root / "key")
     settings = ListenerSettings(
-        "REREAD", port=port, peers=peers, policy=policy, max_associations=limit, network_timeout_s=network_timeout_s
+        "REREAD",
+        port=port,
+        peers=peers,
+        policy=policy,
+        max_associations=limit,
+        network_timeout_s=network_timeout_s,
+        **more,
     )
     with (
         open_ledger(f"sqlite:///{root / 'ledger.sqlite'}") as ledger,
