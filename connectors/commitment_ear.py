@@ -35,13 +35,16 @@ class CommitmentEar:
         self._retry_duration_s = retry_duration_s
 
     def offers(self) -> Sequence[Offer]:
+        """The push model, with the peer as SCP."""
         # a peer that does not propose the role is let in by the other half, `CommitmentService`
         return (Offer(StorageCommitmentPushModel, peer_scu=False, peer_scp=True),)
 
     def handlers(self) -> Sequence[Handler]:
+        """N-EVENT-REPORT."""
         return ((evt.EVT_N_EVENT_REPORT, self._on_event_report),)
 
     def statuses(self) -> Sequence[StatusMeaning]:
+        """Those of the N-EVENT-REPORT response."""
         return (
             StatusMeaning(_SUCCESS, "success", "the result was booked"),
             StatusMeaning(_PROCESSING_FAILURE, "failure", "the report could not be read"),

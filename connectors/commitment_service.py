@@ -100,12 +100,15 @@ class CommitmentService:
         self._thread: threading.Thread | None = None
 
     def offers(self) -> Sequence[Offer]:
+        """The push model, with the peer as SCU."""
         return (Offer(StorageCommitmentPushModel, UNCOMPRESSED, peer_scu=True, peer_scp=False),)
 
     def handlers(self) -> Sequence[Handler]:
+        """N-ACTION; and EVT_DIMSE_SENT, after which the report may go out."""
         return ((evt.EVT_N_ACTION, self._on_action), (evt.EVT_DIMSE_SENT, self._on_sent))
 
     def statuses(self) -> Sequence[StatusMeaning]:
+        """Those of the N-ACTION response; Failure Reasons are in `commitment.FAILURE_REASONS`."""
         return (
             StatusMeaning(_SUCCESS, "success", "the request was booked; the result follows in an N-EVENT-REPORT"),
             StatusMeaning(_PROCESSING_FAILURE, "failure", "the request could not be booked"),

@@ -138,6 +138,7 @@ class Gatekeeper:
         self._inside: dict[Any, Peer] = {}
         self._held = 0
         self._closing = threading.Event()
+        self._disk_was = DiskState.PLENTY
 
     def peer(self, ae_title: str) -> Peer | None:
         """The first known peer of that AE title."""
@@ -235,6 +236,9 @@ class Gatekeeper:
 
     def _is_full(self, association: Any) -> bool:
         state = self._disk()
+        if state is not self._disk_was:
+            LOG.warning("disk space is %s now", state.value)
+            self._disk_was = state
         return state is DiskState.FULL or (state is DiskState.LOW and wants_to_store(proposals_of(association)))
 
     def _take_place(self, association: Any, peer: Peer) -> Rejection | None:

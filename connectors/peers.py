@@ -33,6 +33,8 @@ class PeerTls:
     """PEM file with our private key, without pass phrase"""
     check_host: bool = True
     """the peer's certificate must name the host that we call"""
+    outgoing: bool = True
+    """whether it is called over TLS; False: it only has to show its certificate when it calls us"""
     names: tuple[str, ...] = ()
     """when it calls us: one of these must be the common name or an alternative name in its certificate"""
 

@@ -42,6 +42,7 @@ class ProcessSlots:
             return self._taken
 
     def acquire(self, timeout_s: float) -> bool:
+        """Take a place, waiting at most so long; False if there is none."""
         until = time.monotonic() + timeout_s
         with self._changed:
             while self._taken >= self._count:
@@ -54,6 +55,7 @@ class ProcessSlots:
             return True
 
     def release(self) -> None:
+        """Give a place back (RuntimeError if none is taken)."""
         with self._changed:
             if self._taken == 0:
                 raise RuntimeError("more places were given back than taken")

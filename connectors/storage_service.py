@@ -57,12 +57,15 @@ class StorageService:
         self._others = others or {}
 
     def offers(self) -> Sequence[Offer]:
+        """Every class of `STORAGE_CLASSES`; transfer syntaxes as `negotiation.STANDARD_ORDER` says."""
         return tuple(Offer(uid, STANDARD_ORDER, stores=True) for uid in STORAGE_CLASSES)
 
     def handlers(self) -> Sequence[Handler]:
+        """None: C-STORE comes through the doors."""
         return ()
 
     def statuses(self) -> Sequence[StatusMeaning]:
+        """Those of `STORE_STATUSES` that are sent."""
         return tuple(
             StatusMeaning(status.code, status.kind, status.meaning) for status in STORE_STATUSES.values() if status.sent
         )

@@ -51,7 +51,7 @@ def server_context(tls: ListenerTls) -> ssl.SSLContext:
 
 def client_context(peer: Peer) -> ssl.SSLContext | None:
     """The TLS context for calling a peer; None if it is called without (SettingsInvalid if a file cannot be used)."""
-    if peer.tls is None:
+    if peer.tls is None or not peer.tls.outgoing:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _harden(context)

@@ -16,10 +16,13 @@ class VerificationService:
     name = "Verification"
 
     def offers(self) -> Sequence[Offer]:
+        """The Verification SOP class."""
         return (Offer(Verification),)
 
     def handlers(self) -> Sequence[Handler]:
+        """C-ECHO."""
         return ((evt.EVT_C_ECHO, lambda event: 0x0000),)
 
     def statuses(self) -> Sequence[StatusMeaning]:
+        """Success, and no other."""
         return (StatusMeaning(0x0000, "success", "the node is there"),)

@@ -241,6 +241,7 @@ def status(*, data: Path | None = None, settings: SettingsFile = None) -> int:
         Data folder; default: that of the settings.
     """
     from reread.deployments.consoles import COHORT_COLUMNS, cohort_rows, print_answer, rejection_lines
+    from reread.deployments.doctor import disk_check
     from reread.deployments.settings import load_settings
     from reread.deployments.site_services import opened_site
 
@@ -264,7 +265,33 @@ def status(*, data: Path | None = None, settings: SettingsFile = None) -> int:
     if cohorts:
         print_answer(console, COHORT_COLUMNS, cohort_rows(cohorts))
     rejection_lines(console, rejections)
+    disk = disk_check(site)
+    if not disk.ok:
+        console.print(f"[red]{escape(disk.text)}[/]", soft_wrap=True)
     return 0
+
+
+@app.command
+def verify(*peers: str, settings: SettingsFile = None) -> int:
+    """Ask peers whether they are there (C-ECHO), one line each.
+
+    Parameters
+    ----------
+    peers
+        Names of peers; default: all.
+    """
+    from reread.deployments.peer_checks import verify_peers
+    from reread.deployments.settings import load_settings
+
+    site = load_settings(settings)
+    if not site.peers:
+        raise RereadError("no peers are configured")
+    reached = True
+    for check in verify_peers(site, peers):
+        mark = "[green]ok  [/]" if check.ok else "[red]FAIL[/]"
+        console.print(f"{mark} {escape(check.name)}: {escape(check.text)}", soft_wrap=True)
+        reached &= check.ok
+    return 0 if reached else 1
 
 
 @app.command

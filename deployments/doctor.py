@@ -9,34 +9,27 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from reread.analytics.errors import ArchiveError, LedgerError, RereadError
+from reread.analytics.errors import LedgerError, SettingsInvalid
 from reread.connectors.codecs import codec_report
-from reread.connectors.dimse import DimseArchive
+from reread.connectors.disk_space import DiskState, disk_state
 from reread.connectors.ledger import open_ledger
+from reread.connectors.tls import server_context
+from reread.deployments.peer_checks import Check, verify_peers
 from reread.deployments.settings import Settings
-from reread.deployments.site_plan import plan_of
+from reread.deployments.site_plan import admission_policy_of, listener_settings_of
 from reread.deployments.site_services import is_listening
 
 _GIB = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line."""
-
-    name: str
-    ok: bool
-    text: str
-
-
 def examine(settings: Settings) -> Iterator[Check]:
     """Look at everything that a night needs; yields as it goes, never raises for a site's fault."""
     yield from _codecs()
-    yield _disk(settings)
+    yield disk_check(settings)
     yield _ledger(settings)
     yield _port(settings)
+    yield from _listener_tls(settings)
     yield _prefect()
     yield from _peers(settings)
 
@@ -46,15 +39,21 @@ def _codecs() -> Iterator[Check]:
         yield Check(f"codec {name}", bool(decoder), decoder or "no decoder; reinstall Reread with its dependencies")
 
 
-def _disk(settings: Settings) -> Check:
+def disk_check(settings: Settings) -> Check:
+    """Whether there is space, against the two marks of the settings."""
     folder = settings.data.resolve()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not os.access(existing, os.W_OK):
         return Check("disk", False, f"{existing} is not writable; change its owner or the setting `data`")
-    free = shutil.disk_usage(existing).free / _GIB
-    enough = free >= settings.limits.min_free_disk_gib
-    advice = "" if enough else "; nothing is accepted below limits.min_free_disk_gib: free some space"
-    return Check("disk", enough, f"{free:.1f} GiB free at {existing}{advice}")
+    free_bytes = shutil.disk_usage(existing).free
+    advice = {
+        DiskState.PLENTY: "",
+        DiskState.LOW: "; below limits.low_disk_gib no new association may store: free some space",
+        DiskState.FULL: "; nothing is accepted below limits.min_free_disk_gib: free some space",
+    }
+    policy = admission_policy_of(settings)
+    state = disk_state(free_bytes, policy.min_free_bytes, policy.low_free_bytes)
+    return Check("disk", state is DiskState.PLENTY, f"{free_bytes / _GIB:.1f} GiB free at {existing}{advice[state]}")
 
 
 def _ledger(settings: Settings) -> Check:
@@ -97,16 +96,22 @@ def _prefect() -> Check:
         )
 
 
+def _listener_tls(settings: Settings) -> Iterator[Check]:
+    try:
+        tls = listener_settings_of(settings).tls
+        if tls is not None:
+            server_context(tls)
+            asks = "asks callers for certificates" if tls.client_authorities else "asks callers for no certificate"
+            yield Check("listener TLS", True, f"{tls.certificate} can be used; the listener {asks}")
+    except SettingsInvalid as error:
+        yield Check("listener TLS", False, str(error))
+
+
 def _peers(settings: Settings) -> Iterator[Check]:
     if not settings.peers:
         yield Check("peers", True, "none configured: only `measure`, `import` and `demo` have something to do")
         return
-    plan = plan_of(settings)
-    for peer in {peer.name: peer for peer in (*plan.sources, *plan.destinations)}.values():
-        where = f"{peer.ae_title} at {peer.host}:{peer.port}"
-        try:
-            DimseArchive(peer, settings.ae_title, timeout_s=10).echo()
-        except (ArchiveError, RereadError) as error:
-            yield Check(f"peer {peer.name}", False, f"{where} does not answer C-ECHO: {error}")
-        else:
-            yield Check(f"peer {peer.name}", True, f"{where} answers C-ECHO")
+    try:
+        yield from verify_peers(settings)
+    except SettingsInvalid as error:
+        yield Check("peers", False, str(error))

@@ -55,6 +55,21 @@ class ResultFormatWord(StrEnum):
     CAPTURE = "secondary-capture"
 
 
+class WhenFullWord(StrEnum):
+    """What one association too many gets."""
+
+    REJECT = "reject"
+    HOLD = "hold"
+    """no answer until a place is free"""
+
+
+class UnknownClassesWord(StrEnum):
+    """What becomes of storage classes that we have no name for."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+
+
 class AnalysisWord(StrEnum):
     """The built-in analyses."""
 
@@ -71,7 +86,24 @@ class ListenerGroup(_Group):
     processes: int = Field(default=0, ge=0, le=64)
     """Processes that receive; 0: one per core, at most four."""
     max_associations: int = Field(default=10, ge=1, le=1000)
-    """Associations at the same time; one more is rejected (local limit exceeded)."""
+    """Associations at the same time, of all processes together."""
+    when_full: WhenFullWord = WhenFullWord.REJECT
+    """What one more gets: reject (temporary congestion), or hold: no answer until a place is free."""
+    max_held: int = Field(default=20, ge=1, le=1000)
+    """With hold: so many may wait, in each process; one more is rejected."""
+    hold_s: float = Field(default=600.0, gt=0)
+    """With hold: who has waited so long is rejected. Seconds."""
+    unknown_classes: UnknownClassesWord = UnknownClassesWord.ACCEPT
+    """Storage classes that we have no name for (private ones, ones newer than this program) are stored and not
+    measured, or their presentation contexts are refused."""
+    tls_certificate: str = ""
+    """PEM file with our certificate and its chain; with it every caller has to use TLS. The usual port is 2762."""
+    tls_key: str = ""
+    """PEM file with the private key of the certificate, without pass phrase."""
+    tls_client_authorities: str = ""
+    """PEM file with authorities; with it every caller has to show a certificate that one of them signed."""
+    tls_handshake_s: float = Field(default=10.0, gt=0)
+    """A caller that has not finished its TLS handshake in so long is disconnected. Seconds."""
     quiet_s: float = Field(default=120.0, ge=0)
     """A study without a new image for this long is complete (the case timeout). Seconds."""
     in_progress_hours: float = Field(default=12.0, ge=0)
@@ -98,6 +130,30 @@ class PeerGroup(_Group):
     """source, destination, or both."""
     commits: bool = True
     """Whether storage commitment is asked of it after a send."""
+    check_address: bool = True
+    """Whether it may call us from the address of `host` only. Switch it off behind address translation."""
+    max_associations: int = Field(default=0, ge=0, le=1000)
+    """Associations that it may have open to us at the same time; 0: no limit of its own."""
+    transfer_syntaxes: tuple[str, ...] = ()
+    """What we would rather receive from it than our own order says, most wanted first: UIDs, or keywords like
+    JPEG2000Lossless."""
+    refused_transfer_syntaxes: tuple[str, ...] = ()
+    """What we do not receive from it."""
+    commitment_on_same_association: bool = False
+    """Whether it wants storage commitment results on the association that asked, while that is open."""
+    tls: bool = False
+    """Whether it is called over TLS."""
+    tls_authorities: str = ""
+    """PEM file with the authorities that may have signed its certificate; empty: those of the operating system."""
+    tls_certificate: str = ""
+    """PEM file with the certificate that we show it, and its chain; empty: none."""
+    tls_key: str = ""
+    """PEM file with the private key of that certificate, without pass phrase."""
+    tls_check_host: bool = True
+    """Whether its certificate has to name `host`."""
+    tls_names: tuple[str, ...] = ()
+    """When it calls us: one of these must be the common name or an alternative name in its certificate. Needs
+    `listener.tls_client_authorities`."""
     quiet_s: float = Field(default=0.0, ge=0)
     """Quiet time of studies that it sends; 0: that of the listener. Seconds."""
     expected_views: tuple[ExpectedView, ...] = ()
@@ -154,7 +210,21 @@ class LimitsGroup(_Group):
     max_object_mib: int = Field(default=4096, ge=1)
     """A larger DICOM object is refused. MiB."""
     min_free_disk_gib: float = Field(default=1.0, ge=0)
-    """With less free space than this nothing is accepted (status A700). GiB."""
+    """With less free space than this nothing is accepted (status A700, associations are rejected). GiB."""
+    low_disk_gib: float = Field(default=5.0, ge=0)
+    """With less free space than this no new association may store; open ones go on. GiB."""
+
+
+class AdmissionGroup(_Group):
+    """What is refused at the door of what would be measured. All of it is off by default."""
+
+    refuse_lossy: bool = False
+    """Lossy compressed images are refused (status C013)."""
+    required_attributes: tuple[str, ...] = ()
+    """Keywords of attributes that have to be there (else status C012) and have a value (else C013), for example
+    StudyDate, Manufacturer, ManufacturerModelName."""
+    enabled_devices: tuple[str, ...] = ()
+    """If any: Device Serial Numbers or Detector IDs of the devices whose images are taken (else status C010, C011)."""
 
 
 class DeliveryGroup(_Group):
@@ -195,6 +265,8 @@ class Settings(BaseSettings):
     """Computing."""
     limits: LimitsGroup = LimitsGroup()
     """Bounds."""
+    admission: AdmissionGroup = AdmissionGroup()
+    """Refusing."""
     delivery: DeliveryGroup = DeliveryGroup()
     """Sending."""
     peers: tuple[PeerGroup, ...] = ()
@@ -216,6 +288,15 @@ class Settings(BaseSettings):
                     raise ValueError(f"routes: destination {destination!r} is no peer")
                 if Role.DESTINATION not in known[destination].roles:
                     raise ValueError(f"routes: peer {destination!r} does not have the role destination")
+        for peer in self.peers:
+            if peer.tls_names and not self.listener.tls_client_authorities:
+                raise ValueError(f"peer {peer.name!r}: tls_names needs listener.tls_client_authorities")
+            if not peer.tls and (peer.tls_authorities or peer.tls_certificate or peer.tls_key):
+                raise ValueError(f"peer {peer.name!r}: files for TLS, but tls = false")
+        if bool(self.listener.tls_certificate) != bool(self.listener.tls_key):
+            raise ValueError("listener.tls_certificate and listener.tls_key need each other")
+        if self.listener.tls_client_authorities and not self.listener.tls_certificate:
+            raise ValueError("listener.tls_client_authorities needs listener.tls_certificate")
         if self.cluster.kind is ClusterWord.ADDRESS and not self.cluster.address:
             raise ValueError("cluster.address is needed with cluster.kind = 'address'")
         return self

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from reread.connectors.admission import AdmissionPolicy
 from reread.connectors.authoring import ResultFormat
 from reread.connectors.completeness import ClosingPolicy, ClosingRules
+from reread.connectors.gatekeeper import Crowding, WhenFull
 from reread.connectors.listener import ListenerSettings
 from reread.connectors.mammograms import ReadLimits
+from reread.connectors.negotiation import UnknownClasses
 from reread.connectors.outbox import OutboxPolicy
-from reread.connectors.peers import Peer, PeerRole
-from reread.deployments.settings import PeerGroup, Role, Settings
+from reread.connectors.peers import Peer, PeerRole, PeerTls
+from reread.connectors.tls import ListenerTls
+from reread.connectors.words import tag_named, transfer_syntax_named
+from reread.deployments.settings import ListenerGroup, PeerGroup, Role, Settings
 from reread.deployments.workers import worker_count
 from reread.tasks.plans import Folders, NightPlan, Route
 
@@ -76,6 +81,10 @@ def admission_policy_of(settings: Settings) -> AdmissionPolicy:
     return AdmissionPolicy(
         max_object_bytes=settings.limits.max_object_mib * _MIB,
         min_free_bytes=int(settings.limits.min_free_disk_gib * _GIB),
+        low_free_bytes=int(settings.limits.low_disk_gib * _GIB),
+        refuse_lossy=settings.admission.refuse_lossy,
+        required_tags=tuple(tag_named(word) for word in settings.admission.required_attributes),
+        enabled_devices=frozenset(settings.admission.enabled_devices),
     )
 
 
@@ -85,14 +94,24 @@ def listener_settings_of(settings: Settings) -> ListenerSettings:
         ae_title=settings.ae_title,
         host=settings.listener.host,
         port=settings.listener.port,
-        peers=tuple(_peer(peer) for peer in settings.peers),
+        peers=peers_of(settings),
         max_associations=settings.listener.max_associations,
         policy=admission_policy_of(settings),
         retry_interval_s=settings.delivery.retry_interval_s,
         retry_duration_s=settings.delivery.retry_duration_s,
+        crowding=Crowding(
+            WhenFull(settings.listener.when_full.value), settings.listener.max_held, settings.listener.hold_s
+        ),
+        unknown_classes=UnknownClasses(settings.listener.unknown_classes.value),
+        tls=_listener_tls(settings.listener),
         also_called=settings.listener.extra_ae_titles,
         closing=closing_policy_of(settings),
     )
+
+
+def peers_of(settings: Settings) -> tuple[Peer, ...]:
+    """All peers."""
+    return tuple(_peer(peer) for peer in settings.peers)
 
 
 def _peer(peer: PeerGroup) -> Peer:
@@ -103,4 +122,39 @@ def _peer(peer: PeerGroup) -> Peer:
         port=peer.port,
         roles=frozenset(PeerRole(role.value) for role in peer.roles),
         commits=peer.commits,
+        check_address=peer.check_address,
+        max_associations=peer.max_associations,
+        transfer_syntaxes=tuple(transfer_syntax_named(word) for word in peer.transfer_syntaxes),
+        refused_transfer_syntaxes=tuple(transfer_syntax_named(word) for word in peer.refused_transfer_syntaxes),
+        report_on_same_association=peer.commitment_on_same_association,
+        tls=_peer_tls(peer),
     )
+
+
+def _peer_tls(peer: PeerGroup) -> PeerTls | None:
+    """None for a peer without TLS in either direction."""
+    if not peer.tls and not peer.tls_names:
+        return None
+    return PeerTls(
+        authorities=_path(peer.tls_authorities),
+        certificate=_path(peer.tls_certificate),
+        key=_path(peer.tls_key),
+        check_host=peer.tls_check_host,
+        names=peer.tls_names,
+        outgoing=peer.tls,
+    )
+
+
+def _listener_tls(listener: ListenerGroup) -> ListenerTls | None:
+    if not listener.tls_certificate:
+        return None
+    return ListenerTls(
+        certificate=Path(listener.tls_certificate),
+        key=Path(listener.tls_key),
+        client_authorities=_path(listener.tls_client_authorities),
+        handshake_s=listener.tls_handshake_s,
+    )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
