@@ -60,23 +60,16 @@ class AnnouncementBook(LedgerStore):
         An earlier message of the same source on the same study no longer counts.
         """
         named = frozenset(instances)
+        known = select(INSTANCES.c.number).where(INSTANCES.c.study_instance_uid == study_instance_uid).limit(1)
         with self._write() as connection:
+            study_known = connection.execute(known).first() is not None
+            if not named and not study_known:  # it says that all was sent, and nothing is here: about nothing
+                return Held(0, 0, False)
             now = self._now()
             kind = AnnouncementKind.NOTIFICATION
-            earlier = select(_A.number).where(_A.kind == kind, _A.source == source)
-            connection.execute(
-                update(ANNOUNCED_STUDIES)
-                .where(
-                    _AS.study_instance_uid == study_instance_uid,
-                    _AS.settled_at.is_(None),
-                    _AS.announcement.in_(earlier),
-                )
-                .values(settled_at=now)
-            )
+            _replace_notifications(connection, study_instance_uid, source, now)
             step = ProcedureStep(notification_uid, StepStatus.COMPLETED, (study_instance_uid,), source, instances=named)
-            number = _put(connection, kind, step, now)
-            known = select(INSTANCES.c.number).where(INSTANCES.c.study_instance_uid == study_instance_uid).limit(1)
-            return Held(len(named), held(connection, number), connection.execute(known).first() is not None)
+            return Held(len(named), held(connection, _put(connection, kind, step, now)), study_known)
 
     def create_step(self, step: ProcedureStep) -> bool:
         """Book a new procedure step, durable when this returns; False if there is one of that UID."""
@@ -135,6 +128,16 @@ def settle(connection: Connection, study_instance_uid: str, now: float) -> None:
     connection.execute(
         update(ANNOUNCED_STUDIES)
         .where(_AS.study_instance_uid == study_instance_uid, _AS.settled_at.is_(None), _AS.announcement.in_(over))
+        .values(settled_at=now)
+    )
+
+
+def _replace_notifications(connection: Connection, study_instance_uid: str, source: str, now: float) -> None:
+    """Earlier messages of the same source on the same study no longer count."""
+    earlier = select(_A.number).where(_A.kind == AnnouncementKind.NOTIFICATION, _A.source == source)
+    connection.execute(
+        update(ANNOUNCED_STUDIES)
+        .where(_AS.study_instance_uid == study_instance_uid, _AS.settled_at.is_(None), _AS.announcement.in_(earlier))
         .values(settled_at=now)
     )
 
