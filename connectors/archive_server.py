@@ -31,6 +31,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from reread.analytics.errors import InputError
 from reread.connectors.archive_index import ArchiveIndex, IdentifierInvalid, Stored
+from reread.connectors.calling import no_delay
 from reread.connectors.chunked import MAX_PDU_BYTES, abandon, prepare_pynetdicom, receive_into, take
 from reread.connectors.commitment import (
     REQUEST_COMMITMENT,
@@ -40,7 +41,6 @@ from reread.connectors.commitment import (
     result_dataset,
 )
 from reread.connectors.contexts import Contexts
-from reread.connectors.dimse import no_delay
 from reread.connectors.gatekeeper import Gatekeeper
 from reread.connectors.negotiation import STANDARD_ORDER, UNCOMPRESSED, UnknownClasses
 from reread.connectors.part10 import read_part10

@@ -26,6 +26,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from reread.analytics.errors import InputError, LedgerError, SettingsInvalid
+from reread.connectors.calling import no_delay
 from reread.connectors.commitment import (
     DUPLICATE_TRANSACTION,
     REQUEST_COMMITMENT,
@@ -35,7 +36,6 @@ from reread.connectors.commitment import (
     read_request,
     result_dataset,
 )
-from reread.connectors.dimse import no_delay
 from reread.connectors.gatekeeper import Gatekeeper
 from reread.connectors.ledger import Ledger
 from reread.connectors.ledger_commitments import CommitmentRequest, RequestOutcome, RequestState

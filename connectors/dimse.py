@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import queue
-import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
-from pynetdicom import AE, build_context, evt
+from pynetdicom import build_context, evt
 from pynetdicom.dimse_messages import N_EVENT_REPORT_RSP
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModel,
@@ -32,7 +31,7 @@ from reread.connectors.archive import (
     StoreOutcome,
     StudyQuery,
 )
-from reread.connectors.chunked import prepare_pynetdicom
+from reread.connectors.calling import association_with
 from reread.connectors.commitment import (
     REQUEST_COMMITMENT,
     CommitmentResult,
@@ -42,7 +41,6 @@ from reread.connectors.commitment import (
 )
 from reread.connectors.part10 import Part10, read_part10
 from reread.connectors.peers import Peer, check_ae_title
-from reread.connectors.tls import tls_arguments, why_no_tls
 
 LOG = logging.getLogger(__name__)
 
@@ -249,39 +247,8 @@ class DimseArchive:
                 )
         raise ArchiveUnreachable(f"{self.name}: C-MOVE ended without a final answer")
 
-    @contextmanager
-    def _associate(self, contexts: list[Any], handlers: Sequence[tuple[Any, Any]] = ()) -> Iterator[Any]:
-        prepare_pynetdicom()
-        ae = AE(ae_title=self._own)
-        ae.acse_timeout = ae.connection_timeout = min(self._timeout_s, 30.0)
-        ae.dimse_timeout = ae.network_timeout = self._timeout_s
-        association = ae.associate(
-            self._peer.host,
-            self._peer.port,
-            contexts=contexts,
-            ae_title=self._peer.ae_title,
-            max_pdu=0,
-            evt_handlers=[(evt.EVT_CONN_OPEN, no_delay), *handlers],
-            tls_args=tls_arguments(self._peer),
-        )
-        if not association.is_established:
-            rejected: Any = association.acceptor.primitive
-            why = "no answer"
-            if association.is_rejected:
-                triple = (rejected.result, rejected.result_source, rejected.diagnostic)
-                why = "rejected (result {}, source {}, reason {})".format(*triple)
-            elif association.rejected_contexts:
-                why = "none of the proposed presentation contexts was accepted"
-            elif self._peer.tls is not None:
-                why = why_no_tls(self._peer) or why
-            raise ArchiveUnreachable(f"{self.name}: no association: {why}")
-        try:
-            yield association
-        except BaseException:
-            association.abort()
-            raise
-        else:
-            association.release()
+    def _associate(self, contexts: list[Any], handlers: Sequence[tuple[Any, Any]] = ()) -> AbstractContextManager[Any]:
+        return association_with(self._peer, self._own, contexts, timeout_s=self._timeout_s, handlers=handlers)
 
 
 def _store_one(association: Any, path: Path, facts: Part10, number: int) -> StoreOutcome:
@@ -307,11 +274,6 @@ def _check(status: Dataset, operation: str) -> None:
     code = _status(status, operation)
     if code != 0x0000:
         raise ArchiveRefused(operation, code, str(status.get("ErrorComment", "") or ""))
-
-
-def no_delay(event: Any) -> None:
-    """Without this, Nagle and delayed acknowledgement cost 45 ms a message."""
-    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _range(first: str, last: str) -> str:

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
-from pydicom.dataelem import RawDataElement
-from pydicom.tag import Tag
 
 from reread.connectors.dicom_parts import quiet_reading
 
 UTF_8 = "ISO_IR 192"
 _CHARACTER_SET = 0x00080005
-_TEXT = frozenset({"SH", "LO", "ST", "LT", "UC", "UT", "PN"})
+TEXT_VRS = frozenset({"SH", "LO", "ST", "LT", "UC", "UT", "PN"})
+"""those that Specific Character Set is for"""
 _NAME_DELIMITERS = {0x0A, 0x0C, 0x0D, 0x5C, 0x5E, 0x3D}
 _TEXT_DELIMITERS = {0x09, 0x0A, 0x0C, 0x0D, 0x5C}
 _SINGLE_SETS = frozenset(python_encoding) - {"", "ISO_IR 13"}
@@ -58,7 +57,7 @@ def text_value(dataset: Any, tag: int, vr: str, charset: CharacterSet) -> str:
         big = getattr(dataset.get_item(tag), "is_little_endian", True) is False if value else False
         count = len(value) // 2
         return "\\".join(map(str, struct.unpack(f"{'>' if big else '<'}{count}H", value[: 2 * count])))
-    text = _decoded(value, vr, charset) if vr in _TEXT else _decoded(value, vr, CharacterSet())
+    text = _decoded(value, vr, charset) if vr in TEXT_VRS else _decoded(value, vr, CharacterSet())
     if vr in ("LT", "ST", "UT"):
         return text.rstrip("\0 ")
     return "\\".join(part.strip("\0 \r\n\t") for part in text.split("\\"))
@@ -80,16 +79,15 @@ def encoding_for(texts: Sequence[str], asked: CharacterSet) -> tuple[str, str]:
     return UTF_8, "utf-8"
 
 
-def raw_element(tag: int, vr: str, text: str, codec: str) -> RawDataElement:
-    """A little endian element with this value, padded to even length; "" is an empty value."""
+def raw_value(vr: str, text: str, codec: str = "ascii") -> bytes:
+    """A value as it is written, little endian, padded to even length; `codec` is for the texts of `TEXT_VRS`."""
     if vr == "US":
         numbers = [int(part) for part in text.split("\\") if part.isdigit() and int(part) < 65536]
-        value = struct.pack(f"<{len(numbers)}H", *numbers)
-    else:
-        value = text.encode(codec, "replace")
-        if len(value) % 2:
-            value += b"\0" if vr == "UI" else b" "
-    return RawDataElement(Tag(tag), vr, len(value), value, 0, False, True)
+        return struct.pack(f"<{len(numbers)}H", *numbers)
+    value = text.encode(codec if vr in TEXT_VRS else "ascii", "replace")
+    if len(value) % 2:
+        value += b"\0" if vr == "UI" else b" "
+    return value
 
 
 def _fits(text: str, codec: str) -> bool:
