@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import secrets
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
+from reread.connectors.digests import Digest
+from reread.connectors.disk_writing import begin_writing
 from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
+_FLUSH_BYTES = 1 << 22
 _PREAMBLE = bytes(128) + b"DICM"
 
 
@@ -35,34 +38,46 @@ class Incoming:
         self.failure: OSError | None = None
         """what the disk said; the answer to the sender says it on"""
         self._left = max_bytes
-        self._digest = hashlib.sha256(transfer_syntax_uid.encode() + b"\0")
+        self._written = self._flushed = 0
+        self._digest = Digest(transfer_syntax_uid.encode() + b"\0")
         try:
             self._file = self.path.open("xb", buffering=0)
         except OSError as error:
             self.failure = error
             self._file = Path(os.devnull).open("wb", buffering=0)  # noqa: SIM115
-        self.write_all(_PREAMBLE + file_meta(sop_class_uid, sop_instance_uid, transfer_syntax_uid), data_set=False)
+        self._write(_PREAMBLE + file_meta(sop_class_uid, sop_instance_uid, transfer_syntax_uid))
 
-    def write_all(self, block: bytes | memoryview, *, data_set: bool = True) -> None:
+    def write_all(self, block: memoryview, done: Callable[[], None]) -> None:
         """Write, or forget the block if the object grew over its bound or the disk refused before.
 
-        An error is kept, not raised: the rest of the message has to be read before it can be answered.
+        An error is kept, not raised: the rest of the message has to be read before it can be answered. The
+        block must not change until `done` was called, here or in another thread.
         """
         self._left -= len(block)
         if self._left < 0:
             self.too_large = True
-        elif self.failure is None:
-            try:
-                view = memoryview(block)
-                while view:
-                    view = view[self._file.write(view) :]
-            except OSError as error:
-                self.failure = error
-            if data_set:
-                self._digest.update(block)
+        if self.too_large or self.failure is not None:
+            done()
+            return
+        self._digest.update(block, done)
+        self._write(block)
+
+    def _write(self, block: bytes | memoryview) -> None:
+        try:
+            view = memoryview(block)
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            self.failure = error
+            return
+        self._written += len(block)
+        if self._written - self._flushed >= _FLUSH_BYTES:
+            begin_writing(self._file.fileno(), self._flushed, self._written - self._flushed)
+            self._flushed = self._written
 
     def close(self) -> None:
         """Close; its content may still be in the operating system's cache."""
+        self._digest.close()
         try:
             self._file.close()
         except OSError as error:

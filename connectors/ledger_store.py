@@ -120,20 +120,26 @@ def _begin(connection: Connection, begin: str) -> None:
     if begin == "BEGIN":
         connection.exec_driver_sql(begin)
         return
-    until = time.monotonic() + _BUSY_S
     raw.execute("PRAGMA busy_timeout = 0")
     try:
-        while True:
-            try:
-                raw.execute(begin)
-                return
-            except sqlite3.OperationalError:
-                if time.monotonic() > until:
-                    connection.exec_driver_sql(begin)  # says it in SQLAlchemy's words
-                    return
-            time.sleep(_NAP_S)
+        _patiently(lambda: raw.execute(begin))
+    except sqlite3.OperationalError:
+        connection.exec_driver_sql(begin)  # says it in SQLAlchemy's words
     finally:
         raw.execute(f"PRAGMA busy_timeout = {int(_BUSY_S * 1000)}")
+
+
+def _patiently(action: Callable[[], object]) -> None:
+    """Try until the database is not locked any more, or as long as we wait for it."""
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            action()
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(_NAP_S)
 
 
 def _engine(url: str) -> Engine:
@@ -154,7 +160,7 @@ def _engine(url: str) -> Engine:
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _patiently(lambda: cursor.execute("PRAGMA journal_mode=WAL"))  # SQLite does not wait here by itself
         cursor.execute("PRAGMA synchronous=FULL")  # an acknowledged instance survives a power cut
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()

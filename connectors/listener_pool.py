@@ -8,6 +8,7 @@ own associations with it and is started again.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -83,7 +84,9 @@ class ListenerPool:
         self._settings = settings
         self._premises = premises
         self._prepare = prepare
-        self._context = multiprocessing.get_context("spawn")
+        # the server of the forks imports once, and its children share that memory
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([__name__])
         limited = [peer.name for peer in settings.peers if peer.max_associations]
         self._counts = _Counts(
             self._context.Array("i", processes),
@@ -92,7 +95,7 @@ class ListenerPool:
         )
         self._count = processes
         self._listening: socket.socket | None = None
-        self._processes: list[tuple[SpawnProcess, Connection]] = []
+        self._processes: list[tuple[ForkServerProcess, Connection]] = []
         self._stopping = threading.Event()
         self._watch: threading.Thread | None = None
 
@@ -159,7 +162,7 @@ class ListenerPool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
-    def _spawn(self, index: int) -> tuple[SpawnProcess, Connection]:
+    def _spawn(self, index: int) -> tuple[ForkServerProcess, Connection]:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_receive,
@@ -230,6 +233,7 @@ def _receive(
             ),
         ),
     ):
+        gc.freeze()  # what is imported stays: no need to look at it again and again
         line.send(os.getpid())
         with contextlib.suppress(EOFError):
             line.recv()

@@ -20,6 +20,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from reread.analytics.errors import NotDicom
 from reread.analytics.reasons import Reason
+from reread.connectors.header_scan import scan_data_set
 
 _BLOCK_BYTES = 1 << 20
 _UNDEFINED = 0xFFFFFFFF
@@ -34,6 +35,9 @@ _TAGS = {
     "series_instance_uid": 0x0020000E,
     "lossy": 0x00282110,
 }
+_WANTED = frozenset(_TAGS.values())
+_GROUP_LENGTH = bytes.fromhex("02000000554c0400")
+_MAX_META_BYTES = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ def read_part10(path: Path) -> Part10:
         start = file.read(132)
         if start[128:] != b"DICM":
             raise NotDicom(Reason.NOT_DICOM, "no DICM at byte 128")
+        if (facts := _scanned(path, file)) is not None:
+            return facts
         file.seek(0)
         try:
             dataset = pydicom.dcmread(file, stop_before_pixels=True)
@@ -118,19 +124,48 @@ def dataset_digest_of(path: Path, facts: Part10) -> str:
     return digest.hexdigest()
 
 
+def _scanned(path: Path, file: BinaryIO) -> Part10 | None:
+    """The same facts without pydicom; None unless file meta information and data set are without flaw."""
+    head = file.read(_MAX_META_BYTES)  # follows the DICM
+    if len(head) < 12 or head[:8] != _GROUP_LENGTH:
+        return None
+    offset = 144 + int.from_bytes(head[8:12], "little")
+    meta = head[12 : offset - 132]
+    if len(meta) < offset - 144:
+        return None
+    at, syntax = 0, ""
+    while at + 8 <= len(meta):
+        group, element, representation, length = struct.unpack_from("<HH2sH", meta, at)
+        if group != 2:
+            return None
+        at += 8
+        if representation == b"OB":
+            length = int.from_bytes(meta[at : at + 4], "little")
+            at += 4
+        if element == 0x0010:
+            syntax = _decoded(meta[at : at + length])
+        at += length
+    if at != len(meta) or not syntax:
+        return None
+    scan = scan_data_set(path, offset, syntax, _WANTED)
+    if scan is None:
+        return None
+    values = {name: _decoded(scan.values.get(tag, b"")) for name, tag in _TAGS.items()}
+    return Part10(syntax, offset, True, has_pixels=scan.has_pixels, **values)
+
+
 def _text(dataset: Any, tag: int) -> str:
-    if tag not in dataset:
-        return ""
-    element = dataset.get_item(tag)
-    value = element.value
+    return _decoded(dataset.get_item(tag).value) if tag in dataset else ""
+
+
+def _decoded(value: object) -> str:
+    text = value
     if isinstance(value, bytes):
         try:
-            value = value.decode("utf-8")
+            text = value.decode("utf-8")
         except UnicodeDecodeError:
-            value = value.decode("latin-1")
-    if value is None:
-        return ""
-    return unicodedata.normalize("NFC", str(value).strip("\0 \t\r\n"))
+            text = value.decode("latin-1")
+    return "" if text is None else unicodedata.normalize("NFC", str(text).strip("\0 \t\r\n"))
 
 
 def _at_pixels(file: BinaryIO, syntax: str) -> bool:

@@ -6,6 +6,7 @@ the sender's PDUs; its answer leaves from the same thread. Bounds hold before me
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,7 +16,9 @@ from reread.analytics.reasons import Reason
 from reread.connectors.command_set import StoreCommand, command_pdu, read_store_command, store_answer
 from reread.connectors.incoming import Incoming
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 19
+_BLOCKS = 3
+"""one that is read into, two that the digest lags behind"""
 _MAX_COMMAND_BYTES = 1 << 16
 _MAX_IDENTIFIER_BYTES = 1 << 26
 """of every data set that is not stored: an identifier with a million UIDs"""
@@ -92,6 +95,9 @@ class StoreLane:
         self._identifier_bytes = 0
         self._current: tuple[int, StoreCommand, str, str, Incoming] | None = None
         self._block: memoryview | None = None
+        self._filled = 0
+        self._spare: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
+        self._made = 0
 
     @property
     def receiving(self) -> bool:
@@ -123,7 +129,7 @@ class StoreLane:
         if self._current is None:
             return False
         self._current[-1].discard()
-        self._current = None
+        self._current = self._block = None
         return True
 
     def _take_command(self, context_id: int, control: int, length: int, wire: Wire) -> None:
@@ -149,15 +155,17 @@ class StoreLane:
         mine, command, abstract_syntax, transfer_syntax, incoming = self._current
         if context_id != mine:
             raise NotDicom(Reason.NOT_DICOM, "a data set in another presentation context than its command")
-        if self._block is None:
-            self._block = memoryview(bytearray(BLOCK_BYTES))
         while length:
-            part = self._block[: min(length, BLOCK_BYTES)]
-            wire.read_into(part)
-            incoming.write_all(part)
-            length -= len(part)
+            block = self._block = self._block if self._block is not None else self._take_block()
+            count = min(length, BLOCK_BYTES - self._filled)
+            wire.read_into(block[self._filled : self._filled + count])
+            self._filled += count
+            length -= count
+            if self._filled == BLOCK_BYTES:
+                self._write_block(incoming)
         if not control & _LAST:
             return
+        self._write_block(incoming)
         self._current = None
         incoming.close()
         try:
@@ -172,6 +180,18 @@ class StoreLane:
                 ),
             )
         )
+
+    def _write_block(self, incoming: Incoming) -> None:
+        block, filled, self._block, self._filled = self._block, self._filled, None, 0
+        if block is not None:
+            incoming.write_all(block[:filled], lambda: self._spare.put(block))
+
+    def _take_block(self) -> memoryview:
+        """One that nobody reads any more: the digest may lag behind."""
+        if self._spare.empty() and self._made < _BLOCKS:
+            self._made += 1
+            return memoryview(bytearray(BLOCK_BYTES))
+        return self._spare.get()
 
 
 def _read(wire: Wire, length: int) -> bytes:

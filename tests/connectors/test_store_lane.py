@@ -111,7 +111,7 @@ def test_whatever_the_fragments_the_bytes_are_the_same(tmp_path, content, cuts, 
 
 def test_a_received_object_is_a_good_file(tmp_path):
     bench = Bench(tmp_path)
-    path = write(made(1, size=700), tmp_path / "sent.dcm")
+    path = write(made(1, size=800), tmp_path / "sent.dcm")
     content = path.read_bytes()[read_part10(path).dataset_offset :]
     assert len(content) > BLOCK_BYTES
     bench.say(3, COMMAND | LAST, store_command())
