@@ -6,7 +6,7 @@ rows get their values, so that nothing else has to know of versions.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Connection, Index, Table, and_, or_, update
+from sqlalchemy import Column, Connection, Dialect, Index, Table, and_, or_, update
 from sqlalchemy.schema import CreateColumn
 
 from reread.analytics.errors import LedgerError
@@ -34,7 +34,7 @@ def migrate(connection: Connection, found: int) -> None:
         return
     if found != 1:
         raise LedgerError(f"the ledger has schema version {found}, this program needs {SCHEMA_VERSION}")
-    for statement in statements_from_1(connection):
+    for statement in added_columns(connection.dialect):
         connection.exec_driver_sql(statement)
     # of the whole file; the digest of the data set says the same and is there
     connection.exec_driver_sql(f"ALTER TABLE {INSTANCES.name} DROP COLUMN digest")
@@ -52,14 +52,12 @@ def migrate(connection: Connection, found: int) -> None:
     connection.execute(update(SCHEMA).values(version=SCHEMA_VERSION))
 
 
-def statements_from_1(connection: Connection) -> tuple[str, ...]:
-    """The DDL that adds the columns, in the dialect of the connection."""
-    return tuple(_add_column(column, connection.dialect) for column in _NEW_COLUMNS)
-
-
-def _add_column(column: Column[object], dialect: object) -> str:
-    text = str(CreateColumn(column).compile(dialect=dialect)).strip()  # type: ignore[arg-type]
-    return f"ALTER TABLE {column.table.name} ADD COLUMN {text}"
+def added_columns(dialect: Dialect) -> tuple[str, ...]:
+    """The DDL that adds what came since version 1, in a dialect."""
+    return tuple(
+        f"ALTER TABLE {column.table.name} ADD COLUMN {str(CreateColumn(column).compile(dialect=dialect)).strip()}"
+        for column in _NEW_COLUMNS
+    )
 
 
 def _indexes(table: Table) -> list[Index]:

@@ -1,0 +1,156 @@
+"""A ledger of version 1 is brought up to date and loses nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.dialects import postgresql, sqlite
+
+from reread.analytics.errors import LedgerError
+from reread.connectors.closing import CaseCloser
+from reread.connectors.ledger import open_ledger
+from reread.connectors.ledger_migrations import added_columns
+from reread.connectors.ledger_tables import SCHEMA_VERSION
+from reread.connectors.states import StudyState
+
+VERSION_1 = """
+CREATE TABLE ledger_schema (version INTEGER NOT NULL, PRIMARY KEY (version));
+CREATE TABLE study_revisions (
+  study_instance_uid VARCHAR(64) NOT NULL, revision INTEGER NOT NULL, woman VARCHAR(64) NOT NULL,
+  study_date VARCHAR(8) NOT NULL, state VARCHAR(16) NOT NULL, two_patients BOOLEAN NOT NULL, evidence TEXT NOT NULL,
+  run_id VARCHAR(64) NOT NULL, reason VARCHAR(40) NOT NULL, detail TEXT NOT NULL, opened_at DOUBLE NOT NULL,
+  last_arrival_at DOUBLE NOT NULL, closed_at DOUBLE, changed_at DOUBLE NOT NULL,
+  PRIMARY KEY (study_instance_uid, revision));
+CREATE INDEX study_revisions_by_state ON study_revisions (state, last_arrival_at);
+CREATE TABLE instances (
+  number INTEGER NOT NULL, sop_instance_uid VARCHAR(64) NOT NULL, dataset_digest VARCHAR(64) NOT NULL,
+  sop_class_uid VARCHAR(64) NOT NULL, series_instance_uid VARCHAR(64) NOT NULL,
+  study_instance_uid VARCHAR(64) NOT NULL, revision INTEGER, woman VARCHAR(64) NOT NULL,
+  study_date VARCHAR(8) NOT NULL, modality VARCHAR(16) NOT NULL, transfer_syntax_uid VARCHAR(64) NOT NULL,
+  path TEXT NOT NULL, size_bytes DOUBLE NOT NULL, digest VARCHAR(64) NOT NULL, source VARCHAR(64) NOT NULL,
+  state VARCHAR(16) NOT NULL, reason VARCHAR(40) NOT NULL, detail TEXT NOT NULL, received_at DOUBLE NOT NULL,
+  times_received INTEGER NOT NULL, PRIMARY KEY (number), UNIQUE (sop_instance_uid, dataset_digest));
+CREATE INDEX instances_by_study ON instances (study_instance_uid, woman);
+CREATE INDEX instances_by_reason ON instances (reason);
+CREATE TABLE rejections (
+  number INTEGER NOT NULL, path TEXT NOT NULL, reason VARCHAR(40) NOT NULL, detail TEXT NOT NULL,
+  sop_instance_uid VARCHAR(64) NOT NULL, study_instance_uid VARCHAR(64) NOT NULL, digest VARCHAR(64) NOT NULL,
+  source VARCHAR(64) NOT NULL, rejected_at DOUBLE NOT NULL, PRIMARY KEY (number));
+CREATE INDEX rejections_by_digest ON rejections (digest);
+CREATE INDEX rejections_by_study ON rejections (study_instance_uid);
+CREATE TABLE deliveries (
+  sop_instance_uid VARCHAR(64) NOT NULL, destination VARCHAR(64) NOT NULL, sop_class_uid VARCHAR(64) NOT NULL,
+  study_instance_uid VARCHAR(64) NOT NULL, revision INTEGER NOT NULL, path TEXT NOT NULL, "commit" BOOLEAN NOT NULL,
+  state VARCHAR(16) NOT NULL, attempts INTEGER NOT NULL, transaction_uid VARCHAR(64) NOT NULL, detail TEXT NOT NULL,
+  first_attempt_at DOUBLE, next_attempt_at DOUBLE NOT NULL, changed_at DOUBLE NOT NULL,
+  PRIMARY KEY (sop_instance_uid, destination));
+CREATE INDEX deliveries_by_study ON deliveries (study_instance_uid, revision);
+CREATE INDEX deliveries_by_state ON deliveries (state, next_attempt_at);
+CREATE TABLE commitment_transactions (
+  transaction_uid VARCHAR(64) NOT NULL, destination VARCHAR(64) NOT NULL, requested_at DOUBLE NOT NULL,
+  answered_at DOUBLE, PRIMARY KEY (transaction_uid));
+CREATE TABLE measurements (
+  study_instance_uid VARCHAR(64) NOT NULL, revision INTEGER NOT NULL, algorithm VARCHAR(64) NOT NULL,
+  version VARCHAR(64) NOT NULL, parameters_digest VARCHAR(64) NOT NULL, run_id VARCHAR(64) NOT NULL,
+  measured_at DOUBLE NOT NULL,
+  PRIMARY KEY (study_instance_uid, revision, algorithm, version, parameters_digest),
+  FOREIGN KEY(study_instance_uid, revision) REFERENCES study_revisions (study_instance_uid, revision));
+INSERT INTO ledger_schema VALUES (1);
+"""
+
+EVIDENCE = {
+    "1.1": ("quiet for 120 s", "quiet"),
+    "1.2": ("import of 8 files", "import"),
+    "1.3": ("count of pacs: 4 of 4", "archive_count"),
+    "1.4": ("instances of pacs: 4 of 4", "archive_count"),
+    "1.5": ("something that nobody wrote", ""),
+}
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> str:
+    path = tmp_path / "ledger.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(VERSION_1)
+    studies = [(uid, "closed", sentence) for uid, (sentence, _) in EVIDENCE.items()] + [("1.6", "open", "")]
+    for uid, state, sentence in studies:
+        connection.execute(
+            "INSERT INTO study_revisions VALUES (?, 1, 'w', '20260102', ?, 0, ?, '', '', '', 1.0, 2.0, NULL, 3.0)",
+            (uid, state, sentence),
+        )
+        connection.execute(
+            "INSERT INTO instances VALUES (NULL, ?, 'd', '1.9', '1.8', ?, 1, 'w', '20260102', 'MG', '1.2', 'p', 10, "
+            "'f', 'pacs', 'received', '', '', 2.0, 1)",
+            (f"{uid}.1", uid),
+        )
+    connection.commit()
+    connection.close()
+    return f"sqlite:///{path}"
+
+
+def test_an_old_ledger_is_used_on(old):
+    with open_ledger(old) as ledger:
+        for uid, (sentence, rule) in EVIDENCE.items():
+            work = ledger.study_work(uid, 1)
+            assert (work.evidence, work.closed_by, work.cohort) == (sentence, rule, None)
+            assert [image.sop_instance_uid for image in work.instances] == [f"{uid}.1"]
+        assert ledger.study_work("1.6", 1).state is StudyState.OPEN
+        assert len(CaseCloser(ledger).close()) == 1
+        assert ledger.counts().closed_by == {"quiet": 2, "import": 1, "archive_count": 2}
+    with open_ledger(old) as ledger:
+        assert ledger.study_work("1.6", 1).closed_by == "quiet"
+
+
+def structure(url):
+    engine = create_engine(url)
+    found = inspect(engine)
+    tables = {
+        table: (
+            {(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)},
+            {(index["name"], tuple(index["column_names"])) for index in found.get_indexes(table)},
+            {tuple(one["column_names"]) for one in found.get_unique_constraints(table)},
+        )
+        for table in found.get_table_names()
+    }
+    engine.dispose()
+    return tables
+
+
+def test_an_old_ledger_becomes_what_a_new_one_is(old, tmp_path):
+    """Nothing that a table or an index got since version 1 is missing."""
+    new = f"sqlite:///{tmp_path / 'new.sqlite'}"
+    for url in (old, new):
+        open_ledger(url).close()
+    assert structure(old) == structure(new)
+
+
+def test_several_processes_open_it_at_once(old):
+    def use(_: int) -> int:
+        with open_ledger(old) as ledger:
+            return ledger.counts().studies[StudyState.CLOSED]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(use, range(4))) == [5] * 4
+
+
+@pytest.mark.parametrize("version", [0, SCHEMA_VERSION + 1])
+def test_other_versions_are_refused_and_not_touched(old, version):
+    path = old.removeprefix("sqlite:///")
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE ledger_schema SET version = ?", (version,))
+    connection.commit()
+    with pytest.raises(LedgerError, match=f"schema version {version}, this program needs {SCHEMA_VERSION}"):
+        open_ledger(old)
+    assert "closed_by" not in {row[1] for row in connection.execute("PRAGMA table_info(study_revisions)")}
+    assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'cohorts'").fetchall()
+    connection.close()
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["sqlite", "postgresql"])
+def test_the_statements_of_both_databases(dialect):
+    assert "ALTER TABLE study_revisions ADD COLUMN closed_by VARCHAR(20) DEFAULT '' NOT NULL" in added_columns(dialect)
+    assert "ALTER TABLE instances ADD COLUMN cohort INTEGER" in added_columns(dialect)
