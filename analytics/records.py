@@ -168,6 +168,35 @@ class DensityScore:
     """pixel value (0…1) at and above which tissue counts as dense"""
 
 
+class Nature(StrEnum):
+    """What a finding of kind MASS looks like; a cluster of calcifications has its own kind."""
+
+    MASS = "mass"
+    ASYMMETRY = "asymmetry"
+    """denser than the same place of the other breast, without the convergence of a mass"""
+    DISTORTION = "distortion"
+    """lines run towards a place that is not denser than its surroundings"""
+    CLUSTER = "cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a finding measures (R0.255-R0.260, R0.275-R0.278, R1.210-R1.215); None: does not apply or is not known."""
+
+    long_axis: Contour
+    """the two ends of the long axis (x_px, y_px)"""
+    area_mm2: float
+    contrast_percent: float
+    """brightness above its surroundings, of the range from fat to the brightest tissue of this breast"""
+    margin_mm: float | None
+    """distance over which the brightness falls from 75 to 25 % of the contrast; None for a cluster"""
+    spiculation_percent: float | None
+    """share of the line-like structure around it that runs towards it beyond chance; None for a cluster"""
+    nipple_distance_mm: float | None
+    chest_wall_distance_mm: float
+    """to the muscle's edge where one was found, else to the chest wall's edge of the image; 0 inside the muscle"""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One candidate, above or below the operating points."""
@@ -184,6 +213,35 @@ class Finding:
     """largest extent"""
     members: tuple[tuple[float, float], ...] = ()
     """centres (x_px, y_px) of the single calcifications of a cluster"""
+    member_sizes_mm: tuple[float, ...] = ()
+    """largest extent of each of `members`"""
+    nature: Nature = Nature.MASS
+    evidence: float | None = None
+    """what `score` is calibrated from, in standard deviations of the breast's own tissue; None: score given as such"""
+    shape: Shape | None = None
+    match: int | None = None
+    """findings of one study that show the same place in two views of a breast share a number from 1"""
+    composite: int | None = None
+    """a mass and the clusters that lie in it share a number from 1 within the study (R0.218)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A small picture of one breast, for comparison with the other breast when the pixels are gone.
+
+    Chest wall on the left, muscle and surroundings of the breast are outside.
+    """
+
+    spacing_mm: float
+    rows: int
+    columns: int
+    levels: bytes
+    """rows x columns, row by row: 0 outside, 1…255 the smoothed brightness in steps of 1/32 of its own standard
+    deviation, 128 the median"""
+    nipple: tuple[float, float] | None
+    """(x, y) in cells of this grid"""
+    to_stored: tuple[float, float, float, float]
+    """x_px = a·x + b, y_px = c·y + d: centre of a cell in pixels of the stored image"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +265,8 @@ class ImageResult:
     failure: Reason | None
     failure_detail: str
     times: tuple[StageTime, ...]
+    signature: Signature | None = None
+    """for the comparison of left and right"""
 
     @property
     def succeeded(self) -> bool:

@@ -49,6 +49,27 @@ FINDINGS = pa.schema(
         _column("size_mm", NUMBER, "largest extent", unit="mm"),
         _column("nipple_distance_mm", NUMBER, "distance of the centre from the nipple", unit="mm", optional=True),
         _column("member_count", INTEGER, "single calcifications of a cluster; 0 for a mass"),
+        _column("nature", TEXT, "mass, asymmetry, distortion or cluster"),
+        _column("evidence", NUMBER, "what the score is calibrated from; null: not known", optional=True),
+        _column("area_mm2", NUMBER, "area within the outline", unit="mm2", optional=True),
+        _column(
+            "contrast_percent",
+            NUMBER,
+            "brightness above its surroundings, of fat to brightest",
+            unit="%",
+            optional=True,
+        ),
+        _column("margin_mm", NUMBER, "75 to 25 % width of the edge; null for a cluster", unit="mm", optional=True),
+        _column(
+            "spiculation_percent",
+            NUMBER,
+            "lines running to it beyond chance; null for a cluster",
+            unit="%",
+            optional=True,
+        ),
+        _column("chest_wall_distance_mm", NUMBER, "distance from muscle edge or chest wall", unit="mm", optional=True),
+        _column("match", INTEGER, "shared by findings of one place in two views; null: unmatched", optional=True),
+        _column("composite", INTEGER, "shared by a mass and the clusters in it; null: none", optional=True),
         *_PROVENANCE,
     )
 )

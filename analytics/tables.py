@@ -180,6 +180,7 @@ def _findings(image: ImageResult) -> Iterable[Row]:
     for kind in FindingKind:
         of_kind = sorted((f for f in image.findings if f.kind is kind), key=lambda f: -f.score)
         for index, finding in enumerate(of_kind):
+            shape = finding.shape
             yield {
                 "finding_index": index,
                 "kind": kind.value,
@@ -190,6 +191,15 @@ def _findings(image: ImageResult) -> Iterable[Row]:
                 "size_mm": finding.size_mm,
                 "nipple_distance_mm": _nipple_distance_mm(image, finding),
                 "member_count": len(finding.members),
+                "nature": finding.nature.value,
+                "evidence": finding.evidence,
+                "area_mm2": shape.area_mm2 if shape else None,
+                "contrast_percent": shape.contrast_percent if shape else None,
+                "margin_mm": shape.margin_mm if shape else None,
+                "spiculation_percent": shape.spiculation_percent if shape else None,
+                "chest_wall_distance_mm": shape.chest_wall_distance_mm if shape else None,
+                "match": finding.match,
+                "composite": finding.composite,
             }
 
 
