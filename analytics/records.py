@@ -78,6 +78,34 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
+class Acquisition:
+    """How the image was taken, as far as the header says; None and "" where it does not."""
+
+    kvp: float | None = None
+    """KVP (0018,0060)"""
+    anode: str = ""
+    """element symbol of Anode Target Material (0018,1191)"""
+    filter_material: str = ""
+    """element symbol of Filter Material (0018,7050)"""
+    thickness_mm: float | None = None
+    """Body Part Thickness (0018,11A0) of the compressed breast"""
+    force_n: float | None = None
+    """Compression Force (0018,11A2)"""
+    exposure_mas: float | None = None
+    """tube current times time"""
+    organ_dose_mgy: float | None = None
+    """Organ Dose (0040,0316), which is in dGy there"""
+    has_grid: bool | None = None
+    """whether a grid took scatter away: Grid (0018,1166)"""
+    magnification: float | None = None
+    """Estimated Radiographic Magnification Factor (0018,1114)"""
+    source_to_detector_mm: float | None = None
+    """Distance Source to Detector (0018,1110)"""
+    log_range: float | None = None
+    """natural logarithms of exposure from 0 to 1 of `Mammogram.pixels`; None: not raw, or the scale is not known"""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageHeader:
     """What is known about one image without its pixels.
 
@@ -110,6 +138,9 @@ class ImageHeader:
     inferred: tuple[str, ...]
     input_digest: str
     """SHA-256 of the file as received, lower-case hex"""
+    acquisition: Acquisition = Acquisition()
+    spacing_known: bool = True
+    """False: no attribute gives millimetres, all lengths rest on an assumption"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,6 +44,7 @@ class Geometry:
     patient_orientation: tuple[str, str]
     orientation_given: bool
     inferred: tuple[str, ...]
+    spacing_known: bool = True
 
 
 def text(dataset: Dataset, keyword: str) -> str:
@@ -119,7 +120,8 @@ def geometry(dataset: Dataset, rows: int) -> Geometry:
     spacing = _spacing(dataset, rows, inferred)
     given = len(orientation) == 2 and all(_DIRECTION.fullmatch(letters) and letters for letters in orientation)
     directions = (orientation[0], orientation[1]) if given else standard_orientation(laterality, view)
-    return Geometry(laterality, view, spacing, directions, given, tuple(inferred))
+    known = not any(clause.startswith("spacing:") and clause.endswith("assumed") for clause in inferred)
+    return Geometry(laterality, view, spacing, directions, given, tuple(inferred), known)
 
 
 def standard_orientation(laterality: Laterality, view: View, chest_wall_on_left: bool | None = None) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from reread.analytics.errors import InputError, NotAMammogram, PixelsUnreadable
 from reread.analytics.reasons import Reason
 from reread.analytics.records import ImageHeader, Mammogram
+from reread.connectors.acquisition import acquisition
 from reread.connectors.dicom_parts import Identity, identify, parse, patient_identity, quiet_reading, read_bytes
 from reread.connectors.mammogram_header import (
     FOR_PROCESSING,
@@ -63,7 +64,7 @@ def read_mammogram(path: Path, *, limits: ReadLimits | None = None) -> Mammogram
     words = decode(encoded)
     try:
         with quiet_reading():
-            pixels, assumed = scale(words, dataset, for_processing=header.for_processing)
+            pixels, assumed, log_range = scale(words, dataset, for_processing=header.for_processing)
     except Exception as error:  # attributes that describe the pixels are beyond reading
         raise PixelsUnreadable(
             Reason.UNDECODABLE, f"the pixel values cannot be interpreted ({type(error).__name__})"
@@ -77,7 +78,8 @@ def read_mammogram(path: Path, *, limits: ReadLimits | None = None) -> Mammogram
             "patient orientation: chest wall seen in the pixels",
             *assumed,
         )
-    return Mammogram(replace(header, patient_orientation=orientation, inferred=inferred), pixels)
+    taken = replace(header.acquisition, log_range=log_range)
+    return Mammogram(replace(header, patient_orientation=orientation, inferred=inferred, acquisition=taken), pixels)
 
 
 def _open(path: Path, limits: ReadLimits) -> tuple[ImageHeader, Geometry, EncodedPixels, Dataset]:
@@ -130,6 +132,8 @@ def _header(dataset: Dataset, digest: str, limits: ReadLimits) -> tuple[ImageHea
         patient_orientation=found.patient_orientation,
         inferred=inferred,
         input_digest=digest,
+        acquisition=acquisition(dataset),
+        spacing_known=found.spacing_known,
     )
     for name, uid in (("SOP Instance UID", header.sop_instance_uid), ("Study Instance UID", header.study_instance_uid)):
         if not uid:

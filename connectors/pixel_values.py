@@ -17,7 +17,9 @@ _MASKED_SHARE = 0.005
 """least share of the image that flat, denser-than-everything film masks cover"""
 
 
-def scale(words: Words, dataset: Dataset, *, for_processing: bool) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def scale(
+    words: Words, dataset: Dataset, *, for_processing: bool
+) -> tuple[NDArray[np.float32], tuple[str, ...], float | None]:
     """Scale stored words to 0…1, float32, shape (rows, columns), brighter = denser.
 
     0…1 spans the stored range 0…2^Bits Stored - 1 (signed: its whole range), so that values of one device compare
@@ -28,8 +30,9 @@ def scale(words: Words, dataset: Dataset, *, for_processing: bool) -> tuple[NDAr
 
     Returns
     -------
-    pixels, inferred
-        The second names what had to be assumed.
+    pixels, inferred, log_range
+        The second names what had to be assumed; the third is how many natural logarithms of exposure 0…1 spans,
+        None where that is not known.
     """
     inferred: list[str] = []
     bits, high_bit = _bits(dataset, words.dtype.itemsize * 8, inferred)
@@ -55,9 +58,15 @@ def scale(words: Words, dataset: Dataset, *, for_processing: bool) -> tuple[NDAr
     unit = np.clip((values - bottom) / max(top - bottom, 1e-12), 0.0, 1.0)
 
     invert = _inverted(dataset, for_processing, inferred)
-    if for_processing and str(dataset.get("PixelIntensityRelationship") or "").upper() == "LIN":
-        span = max(top - bottom, 1.0)
-        unit = np.log1p(unit * span) / np.log1p(span)
+    relation = str(dataset.get("PixelIntensityRelationship") or "").upper()
+    log_range: float | None = None
+    if for_processing and relation != "LOG":
+        if relation != "LIN":
+            inferred.append("raw values: linear in exposure, as no Pixel Intensity Relationship says otherwise")
+        if top - bottom > 64 or relation == "LIN":
+            span = max(top - bottom, 1.0)
+            unit = np.log1p(unit * span) / np.log1p(span)
+            log_range = float(np.log1p(span))
     if invert:
         unit = 1.0 - unit
 
@@ -68,7 +77,7 @@ def scale(words: Words, dataset: Dataset, *, for_processing: bool) -> tuple[NDAr
     if invert and for_processing and (masked := _flat_mask(words, stored, unit, present)) is not None:
         pixels[masked] = 0.0
         inferred.append("background: a flat area at the dense end of the range that touches the border")
-    return pixels, tuple(inferred)
+    return pixels, tuple(inferred), log_range
 
 
 def _present(words: Words) -> NDArray[np.bool_]:
