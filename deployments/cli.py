@@ -98,6 +98,77 @@ def measure(*paths: Path, out: Path, workers: int = 0) -> int:
 
 
 @app.command
+def simulate(
+    out: Path,
+    *,
+    women: int = 10,
+    years: int = 1,
+    seed: int = 1,
+    vendors: str = "A,B,C",
+    views: str = "CC,MLO",
+    lesions: str = "all",
+    lesion_share: float = 0.5,
+    objects: str = "processing,presentation",
+    quick: bool = False,
+    workers: int = 0,
+) -> int:
+    """Make an archive of simulated mammograms with exact truth: no patient, no X-rays.
+
+    Parameters
+    ----------
+    out
+        Folder; gets one folder per woman and year with DICOM files, and truth/ with tables (Parquet and CSV).
+    women
+        How many.
+    years
+        Examinations of each, one a year: her density falls, her lesions grow.
+    seed
+        Same seed and numbers, same bytes.
+    vendors
+        Keys of made vendors: A, B, C (detectors) and F (digitised film).
+    views
+        CC, MLO or both; of both breasts.
+    lesions
+        Kinds to plant: mass, calcification, distortion, asymmetry; all or none.
+    lesion_share
+        Share of the women who have lesions, one or two each.
+    objects
+        processing, presentation or both; film is one object of its own.
+    quick
+        Pixels four times as large, for tests and demonstrations.
+    workers
+        Processes; 0: one per core.
+    """
+    from reread.deployments import consoles
+    from reread.deployments.simulations import plan_of_words, simulate_archive
+    from reread.deployments.workers import available_cores
+    from reread.tasks.progress import report_progress
+
+    plan = plan_of_words(
+        out,
+        women=women,
+        years=years,
+        seed=seed,
+        vendors=vendors,
+        views=views,
+        lesions=lesions,
+        lesion_share=lesion_share,
+        objects=objects,
+        quick=quick,
+    )
+    with consoles.progress_bar(console):
+        outcome = simulate_archive(
+            plan,
+            workers=workers or available_cores(),
+            progress=lambda done, total: report_progress("simulating women", done, total),
+        )
+    console.print(f"{outcome.women} women, {outcome.objects} objects, {outcome.lesions} lesions seen in views -> {out}")
+    console.print(f"Truth: {outcome.truth}", soft_wrap=True)
+    console.print(f"[bold]Simulated.[/] {consoles.NOTICE}")
+    return 0
+
+
+@app.command
 def listen(*, settings: SettingsFile = None) -> int:
     """Receive studies over DICOM until interrupted."""
     import signal
