@@ -124,6 +124,22 @@ def resample(
     )
 
 
+def resize_frame(frame: Frame, spacing_mm: float, least_px: int = 16) -> Frame:
+    """Average a frame down to a coarser spacing; never up."""
+    rows, columns = frame.pixels.shape
+    scale = min(1.0, frame.spacing_mm / spacing_mm)
+    size = (max(least_px, round(columns * scale)), max(least_px, round(rows * scale)))
+    return Frame(
+        cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA),
+        frame.spacing_mm / scale,
+        frame.column_scale * columns / size[0],
+        frame.row_scale * rows / size[1],
+        frame.origin,
+        frame.mirrored,
+        frame.stored_columns,
+    )
+
+
 def disc(radius_mm: float, spacing_mm: float) -> Plane:
     """A round structuring element of odd size."""
     radius = max(1, round(radius_mm / spacing_mm))
