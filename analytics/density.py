@@ -28,20 +28,18 @@ class DensityParameters:
     """standard deviation of the neighbourhood whose skewness is taken"""
     background_mm: float = 3.0
     """standard deviation of the background taken off before"""
-    noise_fraction: float = 0.01
-    """local spread below this part of the range from skin to brightest tissue is noise: its skewness counts less"""
+    noise_fraction: float = 0.03
+    """local spread below this part of the spread of the breast is noise: its skewness counts less"""
     largest_skewness: float = 1.0
     """beyond this, skewness says no more"""
     level_mm: float = 1.2
     """standard deviation of the smoothing of the level above fat"""
-    bright_quantile: float = 0.995
-    """this quantile of the breast without muscle stands for its brightest tissue"""
-    level_weight: float = 1.5
-    """weight of the level above fat (in parts of the range) beside the skewness"""
-    dense_from: float = 0.5
-    """tissue is dense from this evidence on; chosen on the odd half of mini-MIAS"""
-    least_range: float = 0.02
-    """least range from skin to brightest tissue, of the full range; below it nothing is dense"""
+    level_weight: float = 0.5
+    """weight of the level above fat (in standard deviations of the breast) beside the skewness"""
+    dense_from: float = 0.6
+    """tissue is dense from this evidence on; chosen on the odd half of mini-MIAS and on simulated breasts"""
+    least_spread: float = 0.004
+    """least standard deviation of the breast, of the full range; below it nothing is dense"""
     category_b_from: float = 10.0
     """percent density; the boundary of Boyd et al. 1995 (doi 10.1093/jnci/87.9.670), categories under and over 10 %"""
     category_c_from: float = 25.0
@@ -54,8 +52,6 @@ def measure_density(
     breast: SegmentedBreast,
     pectoral: SegmentedPectoral | None,
     parameters: DensityParameters | None = None,
-    *,
-    for_processing: bool = False,
 ) -> DensityScore:
     """Measure percent density; no gain or offset of the grey levels changes it.
 
@@ -63,9 +59,8 @@ def measure_density(
     neighbourhood (regional skewness falls with density: Byng et al. 1996, Phys Med Biol 41:909). For a mixture of two
     tissues with the share p of the brighter one it is (1 - 2p) / sqrt(p (1 - p)): negative where fat shows as gaps in
     gland, positive where strands run through fat. *Level*: how far the pixel lies above the fat of its own depth
-    under the skin, in parts of the range from the skin line to the brightest tissue; the fat level as a function of
-    depth takes up the thinning of the breast and the processing of its edge. The muscle sets no scale. Raw detector
-    values are put on a logarithmic scale first.
+    under the skin, in standard deviations of the breast; the fat level as a function of depth takes up the thinning
+    of the breast and the processing of its edge. The muscle sets no scale.
 
     Raises
     ------
@@ -74,7 +69,6 @@ def measure_density(
     """
     parameters = parameters or DensityParameters()
     frame = breast.frame
-    pixels = attenuation(frame.pixels) if for_processing else frame.pixels
     muscle = np.zeros_like(breast.mask) if pectoral is None else pectoral.mask
     region = breast_without_muscle(breast, muscle, parameters)
     core: Mask = region & (breast.depth_mm > parameters.periphery_mm)
@@ -82,7 +76,7 @@ def measure_density(
     breast_area_mm2 = float((breast.mask & ~muscle).sum()) * pixel_mm2
     if core.sum() * pixel_mm2 < 300.0:
         raise MeasurementFailed("too little breast is left without muscle and skin to measure density")
-    dense = dense_tissue(pixels, breast, region, core, parameters)
+    dense = dense_tissue(frame.pixels, breast, region, core, parameters)
     dense_area_mm2 = float(dense.sum()) * pixel_mm2
     percent = 100.0 * dense_area_mm2 / breast_area_mm2
     # the one threshold that would call as much of the breast dense
@@ -108,12 +102,11 @@ def dense_tissue(
 ) -> Mask:
     """The dense pixels of `core`."""
     spacing_mm = breast.frame.spacing_mm
-    rim = region & (breast.depth_mm < 1.5)
-    darkest = float(np.quantile(pixels[rim], 0.1)) if rim.any() else float(pixels[region].min())
-    scale = float(np.quantile(pixels[core], parameters.bright_quantile)) - darkest
-    if scale < parameters.least_range:
+    centred = pixels - np.float32(pixels[core].mean())
+    spread = float(centred[core].std())
+    if spread < parameters.least_spread:
         return np.zeros_like(core)
-    centred = (pixels - np.float32(pixels[core].mean())) / np.float32(scale)
+    centred /= np.float32(spread)
     weight = region.astype(np.float32)
     fat = fat_level(centred, breast.depth_mm, region, parameters.fat_quantile)
     level = blur(np.where(breast.mask, centred - fat, np.float32(0)), parameters.level_mm, spacing_mm)
@@ -155,19 +148,6 @@ def _local_skewness(centred: Plane, weight: Plane, spacing_mm: float, parameters
     moment = third - 3 * first * second + 2 * first**3
     skewness: Plane = np.clip(moment / variance**1.5, -parameters.largest_skewness, parameters.largest_skewness)
     return skewness
-
-
-_LOG_RANGE = float(np.log(4096.0))
-
-
-def attenuation(pixels: Plane) -> Plane:
-    """Raw values, already inverted (brighter is denser), on a logarithmic scale; 0…1 over 12 bits of dynamic range.
-
-    Detectors count photons, tissue attenuates exponentially: equal amounts of tissue are equal steps of the logarithm.
-    """
-    counted = np.maximum(1.0 - pixels, np.float32(1 / 4096))
-    out: Plane = (-np.log(counted) / np.float32(_LOG_RANGE)).astype(np.float32)
-    return out
 
 
 def category(percent_density: float, parameters: DensityParameters | None = None) -> str:

@@ -101,7 +101,7 @@ class MammographyAnalysis:
         nipple = clock.run("nipple", lambda: find_nipple(breast, pectoral, chosen.nipple))
         density = clock.run(
             "density",
-            lambda: measure_density(breast, pectoral, chosen.density, for_processing=mammogram.header.for_processing),
+            lambda: measure_density(breast, pectoral, chosen.density),
         )
         clusters = clock.run(
             "calcifications", lambda: find_calcifications(mammogram, breast, pectoral, chosen.calcifications)

@@ -38,3 +38,24 @@ class Reason(StrEnum):
     TWO_PATIENTS = "two_patients_in_study", "two patients under one Study Instance UID; nothing of it is combined"
     MEASUREMENT_FAILED = "measurement_failed", "the measurement failed; the log has the cause"
     WORKER_DIED = "worker_died", "the worker process died on this image"
+
+
+class Refusal(StrEnum):
+    """Why an image that was measured has no volumetric density, with the sentence that the person reads."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str) -> Refusal:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    FOR_PRESENTATION = "for_presentation", "processed for display: its values are not those of the detector"
+    UNKNOWN_SCALE = "unknown_scale", "logarithmic raw values whose scale no attribute gives"
+    NO_THICKNESS = "no_thickness", "no Body Part Thickness between 10 and 150 mm"
+    NO_KVP = "no_kvp", "no KVP between 20 and 49"
+    UNKNOWN_BEAM = "unknown_beam", "no known anode and filter"
+    NO_SPACING = "no_spacing", "no attribute gives the size of a pixel"
+    NO_REFERENCE = "no_reference", "no part of the breast is compressed to the full thickness"
+    FAILED = "failed", "the measurement failed; the log has the cause"

@@ -196,7 +196,7 @@ class DensityScore:
     dense_area_mm2: float
     breast_area_mm2: float
     dense_threshold: float
-    """pixel value (0…1) at and above which tissue counts as dense"""
+    """pixel value (0…1) above which as much of the breast lies as is dense"""
 
 
 class Nature(StrEnum):
@@ -226,6 +226,23 @@ class Shape:
     nipple_distance_mm: float | None
     chest_wall_distance_mm: float
     """to the muscle's edge where one was found, else to the chest wall's edge of the image; 0 inside the muscle"""
+
+
+@dataclass(frozen=True, slots=True)
+class VolumetricDensity:
+    """Volumetric density of one raw image or one breast."""
+
+    volumetric_percent: float
+    """gland volume / breast volume, 0…100"""
+    category: str
+    """a, b, c or d; thresholds are parameters with a source"""
+    breast_volume_cm3: float
+    """skin included, muscle not"""
+    gland_volume_cm3: float
+    thickness_mm: float
+    """of the compressed breast, as the header gives it"""
+    fat_attenuation: float
+    """-ln(signal) of the pixel that was taken for pure fat, against the median of the breast"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ DENSITY = pa.schema(
         _column("category", TEXT, "a, b, c or d from percent density; a rough proxy of the BI-RADS letter"),
         _column("dense_area_mm2", NUMBER, "dense area", unit="mm2"),
         _column("breast_area_mm2", NUMBER, "breast area without pectoral muscle", unit="mm2"),
-        _column("dense_threshold", NUMBER, "pixel value, 0…1, from which tissue counts as dense"),
+        _column("dense_threshold", NUMBER, "pixel value, 0…1, above which as much of the breast lies as is dense"),
         *_PROVENANCE,
     )
 )
