@@ -141,6 +141,16 @@ class ImageHeader:
     acquisition: Acquisition = Acquisition()
     spacing_known: bool = True
     """False: no attribute gives millimetres, all lengths rest on an assumption"""
+    view_modifiers: tuple[str, ...] = ()
+    """modifiers of the view in words (CID 4015), for example ("implant displaced",)"""
+
+    @property
+    def shows_whole_breast(self) -> bool:
+        """Whether the view stands for the breast; a part of it says nothing about the density of the whole."""
+        return not _PARTIAL & set(self.view_modifiers)
+
+
+_PARTIAL = {"axillary tail", "axillary tissue", "tangential", "anterior compression", "infra-mammary fold"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,16 @@ from pydicom.dataset import Dataset
 from reread.analytics.errors import NotAMammogram
 from reread.analytics.reasons import Reason
 from reread.analytics.records import Laterality, Size, View
-from reread.connectors.view_codes import NOT_FULL_FIELD, laterality_in_words, view_in_words, view_of_code
+from reread.connectors.view_codes import (
+    LARGEST_MAGNIFICATION,
+    MODIFIER_OF_CODE,
+    NOT_FULL_FIELD,
+    SMALLEST_MAGNIFICATION,
+    SPECIMEN,
+    laterality_in_words,
+    view_in_words,
+    view_of_code,
+)
 
 FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
 FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
@@ -98,11 +107,39 @@ def check_kind(dataset: Dataset) -> tuple[str, ...]:
         if photometric:
             raise NotAMammogram(Reason.NOT_MEASURABLE, f"photometric interpretation {photometric[:16]}")
         inferred.append("photometric interpretation: MONOCHROME2 assumed")
-    for item in _code_items(dataset, "ViewCodeSequence"):
-        for modifier in _code_items(item, "ViewModifierCodeSequence"):
-            if (name := NOT_FULL_FIELD.get(text(modifier, "CodeValue"))) is not None:
-                raise NotAMammogram(Reason.NOT_MEASURABLE, f"a {name} view")
+    _check_view(dataset)
     return tuple(inferred)
+
+
+def _check_view(dataset: Dataset) -> None:
+    """Refuse specimens, parts of a breast, magnified images and implants in the way (R0.87 to R0.89)."""
+    if any(text(item, "CodeValue") in SPECIMEN for item in _code_items(dataset, "ViewCodeSequence")):
+        raise NotAMammogram(Reason.NOT_MEASURABLE, "a tissue specimen")
+    modifiers = view_modifiers(dataset)
+    for name in modifiers:
+        if name in NOT_FULL_FIELD:
+            raise NotAMammogram(Reason.NOT_MEASURABLE, f"a {name} view")
+    factor = text(dataset, "EstimatedRadiographicMagnificationFactor")
+    try:
+        magnified = float(factor) if factor else 0.0
+    except ValueError:
+        magnified = 0.0
+    if magnified > 0 and not SMALLEST_MAGNIFICATION <= magnified <= LARGEST_MAGNIFICATION:
+        raise NotAMammogram(Reason.NOT_MEASURABLE, f"magnified {magnified:.2f} times")
+    if text(dataset, "BreastImplantPresent").upper() == "YES" and "implant displaced" not in modifiers:
+        raise NotAMammogram(Reason.NOT_MEASURABLE, "an implant that is not displaced")
+
+
+def view_modifiers(dataset: Dataset) -> tuple[str, ...]:
+    """The modifiers of the view, in words, in the order of the header; codes outside CID 4015 are left out."""
+    codes = [
+        text(modifier, "CodeValue")
+        for item in _code_items(dataset, "ViewCodeSequence")
+        for modifier in _code_items(item, "ViewModifierCodeSequence")
+    ]
+    # devices put it beside the view code as well
+    codes += [text(modifier, "CodeValue") for modifier in _code_items(dataset, "ViewModifierCodeSequence")]
+    return tuple(dict.fromkeys(MODIFIER_OF_CODE[code] for code in codes if code in MODIFIER_OF_CODE))
 
 
 def geometry(dataset: Dataset, rows: int) -> Geometry:

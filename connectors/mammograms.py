@@ -21,6 +21,7 @@ from reread.connectors.mammogram_header import (
     geometry,
     standard_orientation,
     text,
+    view_modifiers,
 )
 from reread.connectors.pixel_decoding import DECODABLE, EncodedPixels, decode, encoded_pixels
 from reread.connectors.pixel_values import scale
@@ -134,6 +135,7 @@ def _header(dataset: Dataset, digest: str, limits: ReadLimits) -> tuple[ImageHea
         input_digest=digest,
         acquisition=acquisition(dataset),
         spacing_known=found.spacing_known,
+        view_modifiers=view_modifiers(dataset),
     )
     for name, uid in (("SOP Instance UID", header.sop_instance_uid), ("Study Instance UID", header.study_instance_uid)):
         if not uid:

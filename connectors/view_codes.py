@@ -53,16 +53,31 @@ _BY_CODE = (
     | {"R-102CF": View.XCCL, "399265009": View.XCCL}
 )
 
-NOT_FULL_FIELD = {
-    code: name
-    for name, codes in {
-        "magnification": ("R-102D6", "399163009"),
-        "spot compression": ("R-102D7", "399055006"),
-        "cleavage": ("R-102D2", "399161006"),
-    }.items()
-    for code in codes
+SPECIMEN = frozenset({"G-8310", "127457009"})
+"""tissue specimen from breast, a view code of CID 4014 that is no view of a breast (R0.88)"""
+
+_MODIFIERS = {
+    "cleavage": ("R-102D2", "399161006"),
+    "magnification": ("R-102D6", "399163009"),
+    "spot compression": ("R-102D7", "399055006"),
+    "axillary tail": ("R-102D1", "399011000"),
+    "rolled lateral": ("R-102D3", "399197002"),
+    "rolled medial": ("R-102D4", "399226006"),
+    "rolled inferior": ("R-102CA", "414493004"),
+    "rolled superior": ("R-102C9", "415670009"),
+    "implant displaced": ("R-102D5", "399209000"),
+    "tangential": ("R-102C2", "399110001"),
+    "nipple in profile": ("R-40AB3", "442581004"),
+    "anterior compression": ("P2-00161", "441752004"),
+    "infra-mammary fold": ("R-40ABE", "442593008"),
+    "axillary tissue": ("R-40AB2", "442580003"),
 }
-"""View modifiers (CID 4015) of images that show a part of the breast, or both breasts (R0.340)."""
+"""View modifiers of CID 4015, in SRT (SNM3) and SCT (R0.339, R0.340)."""
+MODIFIER_OF_CODE = {code: name for name, codes in _MODIFIERS.items() for code in codes}
+NOT_FULL_FIELD = frozenset({"cleavage", "magnification", "spot compression"})
+"""Modifiers of images that show a part of the breast, or both breasts: not measured (R0.89)."""
+SMALLEST_MAGNIFICATION, LARGEST_MAGNIFICATION = 0.9, 1.1
+"""outside of this Estimated Radiographic Magnification Factor an image is not measured (R0.87)"""
 
 _VIEW_WORD = re.compile(
     r"(?<![A-Z])(?:([LR])[\s_-]?)?(XCCL|XCCM|MLO|LMO|SIO|ISO|XCC|CC|ML|LM|FB)(?:[\s_-]?([LR]))?(?![A-Z])"
