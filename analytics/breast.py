@@ -48,6 +48,10 @@ class SegmentedBreast:
     """distance to the skin line; the film's edge and the chest wall do not count as skin"""
     crop_px: tuple[int, int, int, int]
     """(left, top, right, bottom) of the breast in stored pixels, after mirroring"""
+    surroundings: Frame
+    """the whole image in the same orientation and spacing; `frame` is a part of it"""
+    offset: tuple[int, int]
+    """(left, top) of `frame` in `surroundings`"""
 
 
 def find_breast(mammogram: Mammogram, parameters: BreastParameters | None = None) -> SegmentedBreast:
@@ -99,6 +103,8 @@ def find_breast(mammogram: Mammogram, parameters: BreastParameters | None = None
         np.ascontiguousarray(mask[top:bottom, left:right]),
         np.ascontiguousarray(depth_mm[top:bottom, left:right]),
         crop_px,
+        frame,
+        (left, top),
     )
 
 

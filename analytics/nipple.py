@@ -31,6 +31,12 @@ class NippleParameters:
     """weight of the bulge, per millimetre"""
     tissue_weight: float = 0.5
     """weight of the tissue behind it, per standard deviation along the skin line"""
+    outside_mm: float = 7.0
+    """how far before the skin line a nipple in profile is looked for; it is thin there, darker than the skin line"""
+    outside_weight: float = 0.6
+    """weight of what stands before the skin line, per millimetre"""
+    in_profile_from: float = 1.5
+    """millimetres standing before the smoothed skin line from which the nipple counts as in profile"""
 
 
 def find_nipple(
@@ -40,7 +46,8 @@ def find_nipple(
 
     The start is the point of the skin line farthest from the chest wall, or, with a muscle, halfway between that
     direction and the perpendicular of the muscle (the posterior nipple line). Bulging skin and bright tissue behind
-    it move it and make it surer.
+    it move it and make it surer, and so does what stands before it: a nipple in profile is thin, darker than the
+    level at which the skin line runs.
 
     Raises
     ------
@@ -75,11 +82,47 @@ def find_nipple(
     spread = max(float(behind[near].std()), 0.01)
     tissue_z = np.clip((behind - float(np.median(behind[near]))) / spread, -2.0, 3.0)
 
-    evidence = parameters.bulge_weight * bulge_mm + parameters.tissue_weight * tissue_z
+    before_mm = _before_skin(breast, smooth, normal, parameters)
+    evidence = (
+        parameters.bulge_weight * bulge_mm + parameters.tissue_weight * tissue_z + parameters.outside_weight * before_mm
+    )
     best = int(np.argmax(closeness + _smooth(evidence, 1.5 / parameters.step_mm)))
-    seen = float(evidence[max(0, best - 2) : best + 3].max())
-    x, y = frame.to_stored(skin[best : best + 1])[0]
-    return Nipple(round(float(x), 2), round(float(y), 2), round(float(np.clip(0.2 + 0.25 * seen, 0.05, 0.95)), 3))
+    near_best = slice(max(0, best - 2), best + 3)
+    seen = float(evidence[near_best].max())
+    stands_mm = float((before_mm + np.maximum(bulge_mm, 0))[near_best].max())
+    tip = skin[best] + normal[best] * 0.5 * float(before_mm[near_best].max()) / frame.spacing_mm
+    x, y = frame.to_stored(tip[None, :])[0]
+    return Nipple(
+        round(float(x), 2),
+        round(float(y), 2),
+        round(float(np.clip(0.2 + 0.25 * seen, 0.05, 0.95)), 3),
+        in_profile=stands_mm >= parameters.in_profile_from,
+    )
+
+
+def _before_skin(
+    breast: SegmentedBreast, skin: NDArray[np.float64], normal: NDArray[np.float64], parameters: NippleParameters
+) -> NDArray[np.float64]:
+    """How many millimetres of something thin stand before each point of the skin line, more than elsewhere on it."""
+    spacing = breast.frame.spacing_mm
+    pixels = cv2.GaussianBlur(breast.surroundings.pixels, (0, 0), 0.5 / spacing)
+    steps_mm = np.arange(0.6, parameters.outside_mm + 5.0, 0.4)
+    at = skin[:, None, :] + normal[:, None, :] * (steps_mm[None, :, None] / spacing) + np.array(breast.offset, float)
+    rows, columns = pixels.shape
+    profile = cv2.remap(
+        pixels, at[..., 0].astype(np.float32), at[..., 1].astype(np.float32), cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    on_film = (at[..., 0] >= 0) & (at[..., 0] <= columns - 1) & (at[..., 1] >= 0) & (at[..., 1] <= rows - 1)
+    far = profile[:, steps_mm > parameters.outside_mm]
+    air = float(np.median(far))
+    noise = 1.5 * float(np.median(np.abs(far - air)))
+    inner = float(np.median(breast.frame.pixels[breast.mask]))
+    stands = (profile > air + max(5 * noise, 0.06 * (inner - air))) & on_film
+    # only what is joined to the skin counts, and nothing that goes on beyond: that is a label or a fold
+    reach = np.cumprod(stands, axis=1).sum(axis=1) * 0.4
+    reach = np.where(reach > parameters.outside_mm + 2.5, 0.0, reach)
+    return np.asarray(np.clip(_smooth(reach - np.median(reach), 1.0 / parameters.step_mm), 0.0, parameters.outside_mm))
 
 
 def _smooth(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:

@@ -193,6 +193,8 @@ class Nipple:
     y_px: float
     confidence: float
     """0…1; below 0.5 it is the skin-line extremum alone, without evidence in the pixels"""
+    in_profile: bool = False
+    """it stands before the skin line"""
 
 
 @dataclass(frozen=True, slots=True)
