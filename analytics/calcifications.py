@@ -1,66 +1,55 @@
-"""Clusters of microcalcifications: small bright spots above the local noise, three or more within 5 mm."""
+"""Clusters of microcalcifications: more spots in a small place than the breast around it leads one to expect."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError, cKDTree
+from scipy.special import pdtrc
 
 from reread.analytics.breast import SegmentedBreast
-from reread.analytics.frame import Frame, Mask, Plane, blur, resample
-from reread.analytics.masses import operating_point
+from reread.analytics.calcifications_spots import SpotParameters, Spots, find_spots
+from reread.analytics.calibration import Calibration, built_in_table, operating_point
+from reread.analytics.frame import Frame, blur, resample
+from reread.analytics.masses_shape import Surroundings, brightness_range, long_axis, place
 from reread.analytics.pectoral import SegmentedPectoral
-from reread.analytics.records import Finding, FindingKind, Mammogram
+from reread.analytics.records import Finding, FindingKind, Mammogram, Nature, Nipple, Shape
 
 
 @dataclass(frozen=True, slots=True)
 class CalcificationParameters:
-    """Sizes and thresholds of the detector of calcification clusters."""
+    """How spots become clusters."""
 
     spacing_mm: float = 0.1
     """working pixel distance; a coarser image stays as it is"""
-    spot_mm: float = 0.14
-    """standard deviation of the inner Gaussian"""
-    surround_mm: float = 0.44
-    """standard deviation of the outer Gaussian"""
-    noise_mm: float = 3.0
-    """standard deviation of the window in which the noise is measured"""
-    noise_floor: float = 0.0025
-    """least noise, of the full range: quantisation of 8-bit images"""
-    least_z: float = 3.5
-    """a spot stands out this many local standard deviations, at the reference pixel distance"""
-    reference_spacing_mm: float = 0.2
-    """pixel distance that `least_z` holds for; finer pixels give noise more chances, so spots have to stand out more"""
-    largest_elongation: float = 2.5
-    """ratio of curvatures above which a spot is part of a line (vessel, fibre)"""
-    reach_mm: float = 5.0
-    """members of a cluster lie within this distance of its centre"""
+    spots: SpotParameters = field(default_factory=SpotParameters)
     least_members: int = 3
-    """fewest calcifications of a cluster"""
-    skin_mm: float = 2.5
-    """spots nearer to the skin or the film's edge are left out"""
-    most_spots: int = 600
-    """only the clearest spots are clustered"""
+    """fewest calcifications of a cluster …"""
+    area_mm2: float = 100.0
+    """… within a circle of this area: three in 1 cm2"""
+    radii_mm: tuple[float, ...] = (1.5, 2.5, 4.0)
+    """radii at which the number of spots is compared with the expected one; none beyond that circle"""
+    steps_z: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    """… for spots at least this much above the least strength"""
+    ring_mm: tuple[float, float] = (6.0, 20.0)
+    """the expected number comes from the spots between these distances"""
+    prior_mm2: float = 400.0
+    """… with the rate of the whole breast counting like this area"""
+    largest_strength: float = 12.0
+    """stronger spots count as this: one artefact is no cluster"""
+    line_below: float = 0.3
+    """members whose spread across is less than this part of that along lie on a vessel or scratch; they count less …"""
+    line_members: int = 5
+    """… when there are so many of them: any three points are nearly a line"""
     most: int = 30
     """at most this many clusters an image"""
-    centre_score: float = 5.0
-    """raw score that becomes 0.5"""
-    width_score: float = 3.0
-    """raw score steps of the logistic curve"""
-    operating_points: tuple[float, float, float] = (0.74, 0.6, 0.46)
-    """least score of the operating points 0, 1 and 2: 0.1, 0.25 and 0.5 false marks a normal
-    image of the odd cases of mini-MIAS"""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Spots:
-    """Single bright spots: positions (x, y) in the frame, (n, 2); how far each stands out, (n,)."""
-
-    points: NDArray[np.float64]
-    strength: NDArray[np.float64]
+    @property
+    def reach_mm(self) -> float:
+        """Radius of the circle of the cluster rule."""
+        return float(np.sqrt(self.area_mm2 / np.pi))
 
 
 def find_calcifications(
@@ -68,150 +57,175 @@ def find_calcifications(
     breast: SegmentedBreast,
     pectoral: SegmentedPectoral | None,
     parameters: CalcificationParameters | None = None,
+    *,
+    nipple: Nipple | None = None,
+    calibration: Calibration | None = None,
 ) -> tuple[Finding, ...]:
     """Find clusters, by falling score.
 
-    Difference of Gaussians over local noise, spots that are round (Hessian), three or more within 5 mm (the cluster
-    rule of Karssemeijer 1993 and others: three or more within 1 cm2).
+    Scan statistic (Kulldorff 1997, doi 10.1080/03610929708831995) over the single calcifications: how improbable, under
+    the rate of the surroundings, is the number within 1.5 to 4 mm. The evidence is the geometric mean of that
+    (-ln p) and of how far the members stand out together, the strongest left out.
+
+    Parameters
+    ----------
+    nipple
+        For the distance of each cluster from it.
+    calibration
+        From evidence to score; None: the built-in table.
     """
     parameters = parameters or CalcificationParameters()
+    calibration = calibration or built_in_table().kinds[FindingKind.CALCIFICATION]
     frame = resample(
         mammogram, parameters.spacing_mm, mirrored=not breast.region.chest_wall_on_left, crop_px=breast.crop_px
     )
-    spots = _spots(frame, breast, pectoral, parameters)
-    return _clusters(frame, spots, parameters)
-
-
-def _spots(
-    frame: Frame, breast: SegmentedBreast, pectoral: SegmentedPectoral | None, parameters: CalcificationParameters
-) -> _Spots:
-    spacing = frame.spacing_mm
-    inner = cv2.GaussianBlur(frame.pixels, (0, 0), max(parameters.spot_mm / spacing, 0.5))
-    outer = cv2.GaussianBlur(frame.pixels, (0, 0), max(parameters.surround_mm / spacing, 1.5))
-    sharp: Plane = inner - outer
-    usable = _usable(frame, breast, pectoral, parameters)
-    # local noise: the outliers, which are what is looked for, are clipped before it is measured
-    values = sharp[::4, ::4][usable[::4, ::4]]
-    if values.size < 100:
-        return _Spots(np.empty((0, 2)), np.empty(0))
-    limit = np.float32(4.0 * 1.4826 * float(np.median(np.abs(values))) + 1e-6)
-    weight = usable.astype(np.float32)
-    power = np.clip(sharp, -limit, limit)
-    power *= power
-    power *= weight
-    noise = np.sqrt(
-        blur(power, parameters.noise_mm, spacing) / np.maximum(blur(weight, parameters.noise_mm, spacing), 0.05)
-    )
-    z = sharp / np.maximum(noise, np.float32(parameters.noise_floor))
-    highest = cv2.dilate(z, np.ones((3, 3), np.uint8))
-    y, x = np.nonzero((z >= highest) & (z >= _least_z(spacing, parameters)) & usable)
-    if not y.size:
-        return _Spots(np.empty((0, 2)), np.empty(0))
-    round_enough = _roundness(inner, x, y, spacing) * parameters.largest_elongation >= 1.0
-    x, y = x[round_enough], y[round_enough]
-    order = np.argsort(-z[y, x], kind="stable")[: parameters.most_spots]
-    return _Spots(np.column_stack([x, y])[order].astype(np.float64), z[y, x][order].astype(np.float64))
-
-
-def _least_z(spacing_mm: float, parameters: CalcificationParameters) -> float:
-    """The threshold at which Gaussian noise gives as many spots per area as at the reference pixel distance.
-
-    The tail falls like exp(-z²/2) and the number of pixels grows with the inverse square of their distance.
-    """
-    more = max(1.0, (parameters.reference_spacing_mm / spacing_mm) ** 2)
-    return float(np.sqrt(parameters.least_z**2 + 2.0 * np.log(more)))
-
-
-def _usable(
-    frame: Frame, breast: SegmentedBreast, pectoral: SegmentedPectoral | None, parameters: CalcificationParameters
-) -> Mask:
-    """Breast without the skin, the film's edges and the edge of the muscle."""
-    small = breast.frame
-    edge = max(1, round(parameters.skin_mm / small.spacing_mm))
-    inside = breast.mask & (breast.depth_mm > parameters.skin_mm)
-    inside[:, :edge] = False
-    inside[:edge] = False
-    inside[-edge:] = False
-    if pectoral is not None:
-        ridge = cv2.morphologyEx(pectoral.mask.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
-        inside &= ~ridge
-    usable: Mask = frame.plane_from(small, inside.astype(np.float32)) > 0.5
-    return usable
-
-
-def _roundness(smooth: Plane, x: NDArray[np.intp], y: NDArray[np.intp], spacing_mm: float) -> NDArray[np.float64]:
-    """Ratio of the smaller to the larger downward curvature of each spot: 1 round, 0 a line."""
-    step = max(1, round(0.2 / spacing_mm))
-    rows, columns = smooth.shape
-    left, right = np.maximum(x - step, 0), np.minimum(x + step, columns - 1)
-    up, down = np.maximum(y - step, 0), np.minimum(y + step, rows - 1)
-    here = smooth[y, x]
-    xx = smooth[y, left] + smooth[y, right] - 2 * here
-    yy = smooth[up, x] + smooth[down, x] - 2 * here
-    xy = (smooth[up, left] + smooth[down, right] - smooth[up, right] - smooth[down, left]) / 4
-    mean, half = (xx + yy) / 2, np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
-    smaller, larger = -(mean + half), -(mean - half)
-    return np.asarray(np.clip(smaller / np.maximum(larger, 1e-9), 0.0, 1.0), dtype=np.float64)
-
-
-def _clusters(frame: Frame, spots: _Spots, parameters: CalcificationParameters) -> tuple[Finding, ...]:
-    """Grow clusters from the densest place down; a spot belongs to one cluster."""
-    count = len(spots.points)
-    if count < parameters.least_members:
+    spots = find_spots(frame, breast, pectoral, parameters.spots)
+    if len(spots.points) < parameters.least_members:
         return ()
-    reach = parameters.reach_mm / frame.spacing_mm
-    tree = cKDTree(spots.points)
-    gain = np.minimum(spots.strength, 12.0) - _least_z(frame.spacing_mm, parameters) + 0.5
-    free = np.ones(count, dtype=bool)
-    neighbours = [np.array(near, dtype=np.intp) for near in tree.query_ball_point(spots.points, reach)]
+    surprise, radius_mm = scan(spots, frame.spacing_mm, parameters)
+    small = breast.frame
+    muscle = np.zeros_like(breast.mask) if pectoral is None else pectoral.mask
+    around = Surroundings(
+        nipple, mammogram.header.spacing, muscle, brightness_range(small.pixels, breast.mask & ~muscle)
+    )
+    return _clusters(frame, breast, spots, surprise, radius_mm, around, calibration, parameters)
+
+
+def scan(
+    spots: Spots, spacing_mm: float, parameters: CalcificationParameters
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """-ln of the probability of each spot's neighbourhood, the greatest over thresholds and radii; and that radius.
+
+    The spot itself is not counted: that it is there is why its neighbourhood is looked at.
+    """
+    points = spots.points * spacing_mm
+    surprise, at_radius = np.zeros(len(points)), np.zeros(len(points))
+    inner, outer = parameters.ring_mm
+    breast_mm2 = float(spots.usable.sum()) * spacing_mm**2
+    nearly = blur(spots.usable.astype(np.float32), 0.4 * outer, spacing_mm)
+    column, row = spots.points.astype(np.intp).T
+    ring_mm2 = np.pi * (outer**2 - inner**2) * np.clip(nearly[row, column], 0.2, 1.0)
+    radii = [radius for radius in parameters.radii_mm if radius <= parameters.reach_mm]
+    for step in parameters.steps_z:
+        chosen = np.flatnonzero(spots.strength >= spots.least_z + step)
+        if len(chosen) < parameters.least_members:
+            continue
+        tree = cKDTree(points[chosen])
+
+        def count(radius: float, tree: cKDTree = tree, chosen: NDArray[np.intp] = chosen) -> NDArray[np.float64]:
+            return np.asarray(tree.query_ball_point(points[chosen], radius, return_length=True), np.float64)
+
+        everywhere = (len(chosen) + 1) / breast_mm2
+        rate = (count(outer) - count(inner) + everywhere * parameters.prior_mm2) / (
+            ring_mm2[chosen] + parameters.prior_mm2
+        )
+        for radius in radii:
+            others = count(radius) - 1
+            chance = pdtrc(others - 1, rate * np.pi * radius**2)
+            unlikely = np.where(others + 1 >= parameters.least_members, -np.log(np.maximum(chance, 1e-300)), 0.0)
+            better = unlikely > surprise[chosen]
+            surprise[chosen[better]] = unlikely[better]
+            at_radius[chosen[better]] = radius
+    return surprise, at_radius
+
+
+def _clusters(
+    frame: Frame,
+    breast: SegmentedBreast,
+    spots: Spots,
+    surprise: NDArray[np.float64],
+    radius_mm: NDArray[np.float64],
+    around: Surroundings,
+    calibration: Calibration,
+    parameters: CalcificationParameters,
+) -> tuple[Finding, ...]:
+    """Take the most surprising neighbourhood, then the next; a spot belongs to one cluster."""
+    spacing = frame.spacing_mm
+    tree = cKDTree(spots.points * spacing)
+    free = np.ones(len(spots.points), dtype=bool)
     found: list[Finding] = []
-    raw = np.array([_raw_score(gain[near]) if near.size >= parameters.least_members else 0.0 for near in neighbours])
-    while len(found) < parameters.most:
-        seed = int(np.argmax(raw))
-        if raw[seed] <= 0:
+    for seed in np.argsort(-surprise, kind="stable"):
+        if surprise[seed] <= 0 or len(found) >= parameters.most:
             break
-        near = neighbours[seed][free[neighbours[seed]]]
-        centre = np.average(spots.points[near], axis=0, weights=gain[near])
-        again = np.array(tree.query_ball_point(centre, reach), dtype=np.intp)
-        members = again[free[again]] if free[again].sum() >= near.size else near
-        found.append(_finding(frame, spots, members, _raw_score(gain[members]), parameters))
+        if not free[seed]:
+            continue
+        near = np.array(sorted(tree.query_ball_point(spots.points[seed] * spacing, radius_mm[seed])), np.intp)
+        centre = spots.points[near].mean(axis=0) * spacing
+        members = np.array(sorted(tree.query_ball_point(centre, parameters.reach_mm)), np.intp)
+        members = np.union1d(members, near)
+        members = members[free[members]]
+        if len(members) >= parameters.least_members:
+            evidence = evidence_of(spots, members, float(surprise[seed]), spacing, parameters)
+            found.append(_finding(frame, breast, spots, members, evidence, around, calibration))
         free[members] = False
-        # only seeds whose neighbourhood lost a member change
-        for index in {int(i) for member in members for i in neighbours[member]}:
-            left = neighbours[index][free[neighbours[index]]]
-            raw[index] = _raw_score(gain[left]) if free[index] and left.size >= parameters.least_members else 0.0
-        raw[members] = 0.0
-    return tuple(sorted(found, key=lambda finding: -finding.score))
+    return tuple(sorted(found, key=lambda finding: (-finding.score, finding.y_px, finding.x_px)))
 
 
-def _raw_score(gain: NDArray[np.float64]) -> float:
-    """Sum of what stands out, the strongest spot of all left out: one artefact is no cluster."""
-    strongest = np.sort(gain)[::-1][1:16]
-    return float(strongest.sum())
+def evidence_of(
+    spots: Spots, members: NDArray[np.intp], surprise: float, spacing_mm: float, parameters: CalcificationParameters
+) -> float:
+    """Geometric mean of surprise and strength, less where the members lie on a line."""
+    strength = np.minimum(spots.strength[members], parameters.largest_strength) - spots.least_z
+    together = float(np.sort(strength)[::-1][1:16].sum())
+    evidence = float(np.sqrt(max(together, 0.0) * surprise))
+    if len(members) < parameters.line_members:
+        return evidence
+    points = spots.points[members] * spacing_mm
+    across, along = np.sqrt(np.linalg.eigvalsh(np.cov(points.T) + 0.02 * np.eye(2)))
+    return evidence * min(1.0, float(across / along) / parameters.line_below)
 
 
 def _finding(
-    frame: Frame, spots: _Spots, members: NDArray[np.intp], raw: float, parameters: CalcificationParameters
+    frame: Frame,
+    breast: SegmentedBreast,
+    spots: Spots,
+    members: NDArray[np.intp],
+    evidence: float,
+    around: Surroundings,
+    calibration: Calibration,
 ) -> Finding:
-    points = spots.points[members]
-    centre = frame.to_stored(points.mean(axis=0, keepdims=True))[0]
-    score = float(1.0 / (1.0 + np.exp(-(raw - parameters.centre_score) / parameters.width_score)))
-    margin = 0.6 / frame.spacing_mm
-    around = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    wide = (points[:, None, :] + margin * np.stack([np.cos(around), np.sin(around)], axis=1)[None]).reshape(-1, 2)
+    points, spacing = spots.points[members], frame.spacing_mm
+    centre = frame.to_stored(points.mean(axis=0, keepdims=True))
+    margin = 0.6 / spacing
+    angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    wide = (points[:, None, :] + margin * np.stack([np.cos(angles), np.sin(angles)], axis=1)[None]).reshape(-1, 2)
     try:
         hull = wide[ConvexHull(wide).vertices]
     except QhullError:
         hull = wide[:12]
-    apart = points[:, None, :] - points[None, :, :]
-    size_mm = float(np.sqrt((apart**2).sum(axis=2)).max()) * frame.spacing_mm + 0.3
+    ends, length = long_axis(points)
+    stored = (float(centre[0, 0]), float(centre[0, 1]))
+    at = breast.frame.from_stored(centre)[0]
+    nipple_mm, wall_mm = place(stored, breast.frame, (float(at[0]), float(at[1])), around)
+    column, row = points.astype(np.intp).T
+    step = max(1, round(0.6 / spacing))
+    pixels = frame.pixels
+    rings = [
+        pixels[np.clip(row + dy * step, 0, pixels.shape[0] - 1), np.clip(column + dx * step, 0, pixels.shape[1] - 1)]
+        for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0))
+    ]
+    contrast = 100.0 * float(np.mean(pixels[row, column] - np.mean(rings, axis=0))) / around.brightness_range
+    area_mm2 = float(ConvexHull(hull).volume) * spacing**2
+    score = round(calibration.probability(evidence), 5)
     return Finding(
         FindingKind.CALCIFICATION,
-        round(float(centre[0]), 2),
-        round(float(centre[1]), 2),
-        round(score, 5),
-        operating_point(score, parameters.operating_points),
+        round(stored[0], 2),
+        round(stored[1], 2),
+        score,
+        operating_point(score, calibration.thresholds),
         frame.contour_to_stored(hull),
-        round(size_mm, 2),
+        round(length * spacing + 0.3, 2),
         frame.contour_to_stored(points),
+        tuple(round(float(size), 3) for size in spots.size_mm[members]),
+        nature=Nature.CLUSTER,
+        evidence=round(evidence, 5),
+        shape=Shape(
+            frame.contour_to_stored(ends),
+            round(area_mm2, 2),
+            round(contrast, 2),
+            None,
+            None,
+            None if nipple_mm is None else round(nipple_mm, 2),
+            round(wall_mm, 2),
+        ),
     )

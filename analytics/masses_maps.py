@@ -40,6 +40,8 @@ class MassMapParameters:
     """weight of the weakest quarter of the directions: fibres converge from two sides, masses from all"""
     brightness_mm: float = 2.0
     """standard deviation of the smoothing before brightness is compared"""
+    weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    """of rings, sliding band, contrast and brightness; equal on purpose, see `mass_maps`"""
     skin_mm: float = 4.0
     """nothing is looked for nearer to the skin"""
     muscle_factor: float = 0.6
@@ -68,11 +70,10 @@ def mass_maps(
 ) -> MassMaps:
     """Map the evidence for a mass.
 
-    Iris filter (Kobatake & Hashimoto 1999, doi 10.1109/83.743855) over rings of five sizes, sliding band filter
-    (Pereira et al. 2007, doi 10.1007/978-3-540-74260-9_38: each direction chooses its own distance, so that shapes
-    need not be round), contrast of disc against ring over the ring's own spread, and smoothed brightness. Their mean
-    has equal weights on purpose: with few cases, fitted weights do worse on other women (Dawes 1979,
-    doi 10.1037/0003-066X.34.7.571).
+    Iris filter (Kobatake & Hashimoto 1999, doi 10.1109/83.743855) over rings of five sizes; sliding band filter
+    (Pereira et al., IbPRIA 2007: each direction chooses its own distance, so that shapes need not be round); contrast
+    of disc against ring over the ring's own spread; smoothed brightness. Their mean has equal weights on purpose: with
+    few cases, fitted weights do worse on other women (Dawes 1979, doi 10.1037/0003-066X.34.7.571).
     """
     parameters = parameters or MassMapParameters()
     frame = resize_frame(breast.frame, parameters.spacing_mm)
@@ -93,7 +94,7 @@ def mass_maps(
     tissue = (inside & ~muscle).astype(np.float32)
     bright = blur_inside(frame.pixels, tissue, parameters.brightness_mm, frame.spacing_mm)
     views = [standardised(view, core) for view in (scaled.max(axis=0), band, contrast, bright)]
-    evidence: Plane = np.mean(views, axis=0, dtype=np.float32)
+    evidence: Plane = np.asarray(np.average(views, axis=0, weights=parameters.weights), np.float32)
     evidence = np.where(muscle, evidence * np.float32(parameters.muscle_factor), evidence)
     radii = np.asarray(parameters.radii_mm, np.float32)[scaled.argmax(axis=0)]
     usable: Mask = inside & (depth_mm > parameters.skin_mm)
@@ -234,7 +235,7 @@ def _contrasts(field: _Field, spacing_mm: float, levels: Plane, parameters: Mass
             )
         )
         in_disc, in_ring = np.maximum(in_disc, 1), np.maximum(in_ring, 1)
-        outer = outer / in_ring
-        variance = np.maximum(power / in_ring - outer**2, 0)
-        out.append((inner / in_disc - outer) / np.sqrt(variance + floor))
+        around: Plane = outer / in_ring
+        variance = np.maximum(power / in_ring - around**2, 0)
+        out.append((inner / in_disc - around) / np.sqrt(variance + floor))
     return out

@@ -12,19 +12,23 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import cv2
 
+from reread.analytics.asymmetry import AsymmetryParameters
 from reread.analytics.breast import BreastParameters, find_breast
 from reread.analytics.calcifications import CalcificationParameters, find_calcifications
+from reread.analytics.calibration import built_in_table
 from reread.analytics.density import DensityParameters, measure_density
 from reread.analytics.errors import MeasurementFailed
 from reread.analytics.masses import MassParameters, find_masses
+from reread.analytics.matching import MatchingParameters
 from reread.analytics.nipple import NippleParameters, find_nipple
 from reread.analytics.pectoral import PectoralParameters, find_pectoral
 from reread.analytics.reasons import Reason
 from reread.analytics.records import ImageResult, Mammogram, StageTime
+from reread.analytics.signatures import SignatureParameters, signature_of
 
 Found = TypeVar("Found")
 
-STAGES = ("breast", "pectoral", "nipple", "density", "calcifications", "masses")
+STAGES = ("breast", "pectoral", "nipple", "density", "calcifications", "masses", "signature")
 """The stages of the built-in analysis, in order."""
 
 
@@ -58,6 +62,11 @@ class Parameters:
     density: DensityParameters = field(default_factory=DensityParameters)
     calcifications: CalcificationParameters = field(default_factory=CalcificationParameters)
     masses: MassParameters = field(default_factory=MassParameters)
+    signature: SignatureParameters = field(default_factory=SignatureParameters)
+    asymmetry: AsymmetryParameters = field(default_factory=AsymmetryParameters)
+    matching: MatchingParameters = field(default_factory=MatchingParameters)
+    operating_points: str = field(default_factory=lambda: built_in_table().version)
+    """version of the table of operating points"""
 
     @property
     def digest(self) -> str:
@@ -104,9 +113,14 @@ class MammographyAnalysis:
             lambda: measure_density(breast, pectoral, chosen.density),
         )
         clusters = clock.run(
-            "calcifications", lambda: find_calcifications(mammogram, breast, pectoral, chosen.calcifications)
+            "calcifications",
+            lambda: find_calcifications(mammogram, breast, pectoral, chosen.calcifications, nipple=nipple),
         )
-        masses = clock.run("masses", lambda: find_masses(breast, pectoral, chosen.masses))
+        spacing = mammogram.header.spacing
+        masses = clock.run(
+            "masses", lambda: find_masses(breast, pectoral, chosen.masses, nipple=nipple, spacing=spacing)
+        )
+        signature = clock.run("signature", lambda: signature_of(breast, pectoral, nipple, chosen.signature))
         return ImageResult(
             header=mammogram.header,
             breast=breast.region,
@@ -117,6 +131,7 @@ class MammographyAnalysis:
             failure=clock.failure,
             failure_detail=clock.detail,
             times=tuple(clock.times),
+            signature=signature,
         )
 
 

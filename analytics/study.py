@@ -1,4 +1,4 @@
-"""From images to a study: density of each breast and of both."""
+"""From images to a study: density of each breast and of both, left against right, views against views."""
 
 from __future__ import annotations
 
@@ -6,8 +6,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from reread.analytics.asymmetry import AsymmetryParameters, compared
+from reread.analytics.calibration import built_in_table
 from reread.analytics.density import category
-from reread.analytics.records import DensityScore, ImageResult, Laterality, RejectedImage, StudyResult, View
+from reread.analytics.matching import MatchingParameters, matched
+from reread.analytics.records import (
+    DensityScore,
+    FindingKind,
+    ImageResult,
+    Laterality,
+    RejectedImage,
+    StudyResult,
+    View,
+)
 
 Letter = Callable[[float], str]
 """from percent density to a, b, c or d"""
@@ -22,12 +33,16 @@ def combine_study(
     images: Sequence[ImageResult],
     rejected: Sequence[RejectedImage],
     letter: Letter = category,
+    asymmetry: AsymmetryParameters | None = None,
+    matching: MatchingParameters | None = None,
 ) -> StudyResult:
     """Combine the images of one study revision.
 
     A breast's density is the mean over its views; two images of one view count as one view, so that a repeated
     exposure does not weigh double. The study's percent density is the mean of its breasts, its category that of the
     denser breast (the rule of BI-RADS, ACR 2013). Images come out ordered by laterality, view and SOP Instance UID.
+
+    Each breast is compared with the same view of the other, then findings of two views are matched.
 
     Parameters
     ----------
@@ -41,6 +56,7 @@ def combine_study(
     ordered = tuple(
         sorted(images, key=lambda image: (image.header.laterality, image.header.view, image.header.sop_instance_uid))
     )
+    ordered = matched(_compared(ordered, asymmetry), matching)
     left = breast_density((image for image in ordered if image.header.laterality is Laterality.LEFT), letter)
     right = breast_density((image for image in ordered if image.header.laterality is Laterality.RIGHT), letter)
     return StudyResult(
@@ -54,6 +70,28 @@ def combine_study(
         left=left,
         right=right,
     )
+
+
+def _compared(images: tuple[ImageResult, ...], parameters: AsymmetryParameters | None) -> tuple[ImageResult, ...]:
+    """Each image against the first of the same view of the other breast."""
+    calibration = built_in_table().kinds[FindingKind.MASS]
+    out = []
+    for image in images:
+        other = next(
+            (
+                candidate.signature
+                for candidate in images
+                if candidate.header.view is image.header.view
+                and candidate.header.laterality is not image.header.laterality
+                and candidate.signature is not None
+            ),
+            None,
+        )
+        if image.signature is not None and other is not None:
+            findings = compared(image.findings, image.signature, other, calibration, parameters)
+            image = replace(image, findings=findings)
+        out.append(image)
+    return tuple(out)
 
 
 def _of_both(breasts: Sequence[DensityScore], letter: Letter) -> DensityScore | None:
