@@ -14,9 +14,11 @@ from reread.analytics.simulation_beam import Beam, BeamTable, beam_table
 from reread.analytics.simulation_detector import RawImage, expose
 from reread.analytics.simulation_dose import glandular_dose_per_mas_mgy, usual_dose_mgy
 from reread.analytics.simulation_gland import Tissue, tissues
+from reread.analytics.simulation_lesions import BenignGrain
 from reread.analytics.simulation_processing import digitised_film, present
 from reread.analytics.simulation_projection import Grid, PathLengths, project
-from reread.analytics.simulation_strands import Strand, draw_strands
+from reread.analytics.simulation_shape import SkinDistance
+from reread.analytics.simulation_strands import Strand, draw_benign, draw_strands
 from reread.analytics.simulation_truth import BreastTruth, GrainTruth, LesionTruth
 from reread.analytics.simulation_vendors import RawRelation, Vendor
 from reread.analytics.simulation_women import Woman, gland_of_view, position, stream
@@ -72,15 +74,18 @@ class Insides:
 
     tissue: dict[Laterality, Tissue]
     strands: dict[Laterality, tuple[Strand, ...]]
+    benign: dict[Laterality, tuple[BenignGrain, ...]]
 
     @classmethod
     def of(cls, woman: Woman) -> Insides:
         """Draw them; takes about two seconds."""
         both = tissues(stream(woman.seed, woman.number, 4))
-        return cls(
-            dict(zip(_SIDES, both, strict=True)),
-            {side: draw_strands(stream(woman.seed, woman.number, 5, k)) for side, k in _SIDES.items()},
-        )
+        strands = {side: draw_strands(stream(woman.seed, woman.number, 5, k)) for side, k in _SIDES.items()}
+        benign = {
+            side: draw_benign(stream(woman.seed, woman.number, 9, k), strands[side], woman.age_years)
+            for side, k in _SIDES.items()
+        }
+        return cls(dict(zip(_SIDES, both, strict=True)), strands, benign)
 
 
 def simulate_image(
@@ -107,7 +112,7 @@ def simulate_image(
     SimulationInvalid
         The view or the beam cannot be simulated.
     """
-    detector = vendor.detector
+    detector = vendor.field_for(*woman.needed_mm())
     grid = Grid(detector.rows, detector.columns, detector.pitch_mm)
     compression, in_profile = position(woman, laterality, view, year, grid)
     lesions = [
@@ -116,12 +121,14 @@ def simulate_image(
         if lesion.laterality is laterality and (scale := lesion.scale(year, years)) > 0
     ]
     key = (_SIDES[laterality], _VIEWS[view], year)
+    skin = SkinDistance.of(compression)
     paths = project(
-        compression,
+        skin,
         insides.tissue[laterality],
         insides.strands[laterality],
+        insides.benign[laterality],
         lesions,
-        gland_of_view(woman, laterality, year, compression),
+        gland_of_view(woman, laterality, year, skin),
         grid,
         stream(woman.seed, woman.number, 6, *key),
         nipple_in_profile=in_profile,
@@ -130,7 +137,14 @@ def simulate_image(
     beam = beams(*vendor.beam_for(thickness))
     rng = stream(woman.seed, woman.number, 7, *key)
     dose_per_mas = glandular_dose_per_mas_mgy(beam, thickness, compression.bottom_mm)
-    mas = round(usual_dose_mgy(thickness) * vendor.dose_factor * float(rng.uniform(0.92, 1.08)) / dose_per_mas, 1)
+    mas = round(
+        usual_dose_mgy(thickness)
+        * vendor.dose_factor
+        * _dense_factor(paths.truth)
+        * float(rng.uniform(0.92, 1.08))
+        / dose_per_mas,
+        1,
+    )
     force = float(np.clip(rng.normal(105, 22), 50, 190))
     raw = expose(paths, _table(beam, detector.absorber, detector.absorber_mm), detector, mas, rng)
     to_surface = beam.distance_mm - compression.bottom_mm - thickness
@@ -177,6 +191,11 @@ def simulate_image(
         exposure=exposure,
         truth=as_stored(paths.truth, detector.columns, on_left=on_left),
     )
+
+
+def _dense_factor(truth: BreastTruth) -> float:
+    """Automatic exposure gives a dense breast more."""
+    return 0.88 + 1.2 * truth.volumetric_percent / 100
 
 
 @lru_cache(maxsize=16)
@@ -246,6 +265,7 @@ def as_stored(truth: BreastTruth, columns: int, *, on_left: bool, step: int = 1)
         muscle_line=line(truth.muscle_line),
         nipple_px=(x(truth.nipple_px[0]), y(truth.nipple_px[1])),
         lesions=tuple(lesion(each) for each in truth.lesions),
+        benign=tuple(grain(each) for each in truth.benign),
     )
 
 

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 CELL_MM = 0.8
 """in the detector plane"""
 _SLICE_MM = 1.6
-_SEPTUM_FRACTION = 0.16
+_SEPTUM_FRACTION = 0.28
 """gland in the middle of a septum"""
 
 
@@ -55,7 +55,7 @@ def parenchyma(
     columns = int(compression.width_mm / CELL_MM)
     rows = int(compression.height_mm / CELL_MM)
     u, v = np.meshgrid((np.arange(columns) + 0.5) * CELL_MM, (np.arange(rows) + 0.5) * CELL_MM)
-    low, high = skin.span(u.astype(np.float32), v.astype(np.float32), compression.skin_mm)
+    low, high = skin.rays((rows, columns), CELL_MM).span(compression.skin_mm)
     middle = compression.height_mm / 2
     share = compression.muscle_share(u * compression.shrink, (v - middle) * compression.shrink + middle)
     low = low + (high - low) * share.astype(np.float32)

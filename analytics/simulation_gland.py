@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import scipy.fft
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.special import expit
-
-from reread.analytics.simulation_beam import Map
 
 Array = NDArray[np.float64]
 Volume = NDArray[np.float32]
@@ -27,9 +24,13 @@ _STEP_MM = 0.8
 """of a breast of medium size; a step is a share of the breast, so texture grows with it"""
 _LONGEST_MM = 45.0
 BETA = 3.0
+_FIELD_BETA = 3.4
+"""of the field itself: its threshold makes borders, which flatten the spectrum of the gland towards 3"""
+_STRETCH = 1.5
+"""ducts and lobes are longer towards the nipple"""
+_SEPTA_MM = 13.0
 _SOFTNESS = 0.22
 """of the border between gland and fat, in standard deviations of the field"""
-SEPTUM_FRACTION = 0.16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,13 +43,17 @@ class Tissue:
     """0…1: sheets of connective tissue (Cooper's ligaments) in the fat"""
 
 
-def random_field(rng: Generator, shape: tuple[int, ...], longest: float, beta: float = BETA) -> NDArray[np.float32]:
+def random_field(
+    rng: Generator, shape: tuple[int, ...], longest: float, beta: float = BETA, *, stretch: float = 1.0
+) -> NDArray[np.float32]:
     """A periodic Gaussian field of unit variance whose spectrum falls as 1/f^beta.
 
     Parameters
     ----------
     longest
         Wavelength in steps above which the spectrum is flat.
+    stretch
+        How much longer structures are along the first axis.
     """
     white = scipy.fft.rfftn(rng.standard_normal(shape, dtype=np.float32))
     squares = np.zeros((1,) * len(shape), dtype=np.float32)
@@ -56,7 +61,8 @@ def random_field(rng: Generator, shape: tuple[int, ...], longest: float, beta: f
         frequency = np.fft.rfftfreq(size) if axis == len(shape) - 1 else np.fft.fftfreq(size)
         along = [1] * len(shape)
         along[axis] = frequency.size
-        squares = squares + (frequency.astype(np.float32) ** 2).reshape(along)
+        scaled = frequency.astype(np.float32) * np.float32(stretch if axis == 0 else 1)
+        squares = squares + (scaled**2).reshape(along)
     white *= (squares + np.float32(1 / longest**2)) ** np.float32(-beta / 4)
     white.flat[0] = 0
     field = scipy.fft.irfftn(white, shape)
@@ -73,23 +79,37 @@ def tissues(rng: Generator, correlation: float = 0.45) -> tuple[Tissue, Tissue]:
     """
     padded = (_SHAPE[0] + 24, *_SHAPE[1:])  # the field is periodic; nipple and chest wall are no neighbours
     longest = _LONGEST_MM / _STEP_MM
-    common = random_field(rng, padded, longest)[: _SHAPE[0]]
+    common = random_field(rng, padded, longest, _FIELD_BETA, stretch=_STRETCH)[: _SHAPE[0]]
     depth, lateral, superior = np.meshgrid(
-        np.linspace(0, 1, _SHAPE[0]), np.linspace(-1, 1, _SHAPE[1]), np.linspace(-1, 1, _SHAPE[2]), indexing="ij"
+        np.linspace(0, 1, _SHAPE[0], dtype=np.float32),
+        np.linspace(-1, 1, _SHAPE[1], dtype=np.float32),
+        np.linspace(-1, 1, _SHAPE[2], dtype=np.float32),
+        indexing="ij",
+        sparse=True,
     )
     # the gland is a cone towards the nipple with its bulk in the upper outer quadrant; fat under skin and on the muscle
-    aside, above = rng.uniform(0.02, 0.14), rng.uniform(0.02, 0.12)
+    aside, above = rng.uniform(0.0, 0.20), rng.uniform(0.0, 0.16)
     away = np.hypot(lateral - aside * (1 - depth), superior - above * (1 - depth))
-    wide = 0.10 + rng.uniform(0.56, 0.70) * np.sqrt(np.clip(1 - depth, 0, 1))
-    envelope = -2.6 * (away / wide) ** 2.4 - 2.2 * np.clip((0.22 - depth) / 0.22, 0, None) ** 1.5
-    envelope -= 4.0 * np.clip((np.sqrt(depth**2 + lateral**2 + superior**2) - 0.86) / 0.14, 0, None)
+    wide = 0.13 + rng.uniform(0.45, 0.75) * np.sqrt(np.clip(1 - depth, 0, 1))
+    behind = rng.uniform(0.4, 2.0)
+    steep = rng.uniform(1.2, 3.0)
+    envelope = -steep * (away / wide) ** 2 - behind * np.clip((0.18 - depth) / 0.18, 0, None) ** 1.5
+    envelope = envelope + rng.uniform(-0.6, 1.2) * depth  # more towards the nipple, or less
+    norm = np.sqrt(depth**2 + lateral**2 + superior**2)
+    envelope -= 4.0 * np.clip((norm - 0.86) / 0.14, 0, None)
+    ribbed = rng.uniform(0.5, 1.1)
     sides = []
     for _ in range(2):
-        own = random_field(rng, padded, longest)[: _SHAPE[0]]
-        texture = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own
-        sheet = random_field(rng, padded, 14.0, beta=4.2)[: _SHAPE[0]]
-        septa = np.exp(-((sheet / 0.10) ** 2), dtype=np.float32)
-        sides.append(Tissue((texture + envelope).astype(np.float32), septa))
+        own = random_field(rng, padded, longest, _FIELD_BETA, stretch=_STRETCH)[: _SHAPE[0]]
+        sheet = random_field(rng, padded, _SEPTA_MM / _STEP_MM, beta=4.2, stretch=_STRETCH)[: _SHAPE[0]]
+        septa = np.exp(-((sheet / np.float32(0.20)) ** 2))
+        # gland hangs on the septa
+        texture = np.float32(np.sqrt(correlation)) * common + np.float32(np.sqrt(1 - correlation)) * own
+        texture += np.float32(ribbed) * septa
+        # septa are stronger in some places than in others
+        patchy = np.clip(0.5 + 0.5 * np.roll(own, 40, axis=1), 0, 1.5)
+        septa *= patchy * np.clip((0.97 - norm) / 0.05, 0, 1)
+        sides.append(Tissue((texture + envelope).astype(np.float32), septa.astype(np.float32)))
     return sides[0], sides[1]
 
 
@@ -126,46 +146,3 @@ def threshold_for(field: NDArray[np.float32], weight: NDArray[np.float32], wante
         else:
             high = middle
     return (low + high) / 2
-
-
-def fine_texture(rng: Generator, coarse: Map, coarse_pitch_mm: float, pitch_mm: float, shape: tuple[int, int]) -> Map:
-    """What the coarse projection lacks: the same power law carried on to the pixels.
-
-    In a spectrum 1/f^3 the octave below a frequency holds as much variance as everything above it, so the local
-    strength of the coarse projection's last octave is that of the finer texture.
-
-    Parameters
-    ----------
-    coarse
-        Path length of gland in mm on the coarse grid.
-    pitch_mm, shape
-        The fine grid, which starts at the same corner.
-
-    Returns
-    -------
-    Map
-        Zero-mean addition in mm, of the fine shape.
-    """
-    cut_mm = 2.4 * coarse_pitch_mm  # the coarse grid is trusted up to this wavelength
-    sigma = cut_mm / (2 * np.pi) / coarse_pitch_mm
-    smooth = cv2.GaussianBlur(coarse, (0, 0), sigma)
-    octave = smooth - cv2.GaussianBlur(coarse, (0, 0), 2 * sigma)
-    strength = np.sqrt(np.maximum(cv2.GaussianBlur(octave * octave, (0, 0), 4.0 / coarse_pitch_mm), 0))
-    # one tile of texture, repeated: it is finer than any structure that could show the repetition
-    tile = 1024
-    noise = random_field(rng, (tile, tile), cut_mm / pitch_mm)
-    noise -= cv2.GaussianBlur(np.pad(noise, 64, mode="wrap"), (0, 0), cut_mm / (2 * np.pi) / pitch_mm)[64:-64, 64:-64]
-    noise /= noise.std()
-    repeats = (-(-shape[0] // tile), -(-shape[1] // tile))
-    texture = np.tile(noise, repeats)[: shape[0], : shape[1]]
-    return np.asarray(texture * enlarge(strength, coarse_pitch_mm, pitch_mm, shape), dtype=np.float32)
-
-
-def enlarge(coarse: Map, coarse_pitch_mm: float, pitch_mm: float, shape: tuple[int, int]) -> Map:
-    """A coarse map at the centres of fine pixels; both grids start at the same corner."""
-    scale = pitch_mm / coarse_pitch_mm
-    matrix = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]])
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return np.asarray(
-        cv2.warpAffine(coarse, matrix, (shape[1], shape[0]), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    )

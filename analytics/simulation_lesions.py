@@ -69,6 +69,16 @@ class Grain:
 
 
 @dataclass(frozen=True, slots=True)
+class BenignGrain:
+    """A calcification that means nothing: single and round, or in the wall of an artery."""
+
+    ball: tuple[float, float, float]
+    """place in the half ball"""
+    grain: Grain
+    in_vessel: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Spicule:
     """A tapering strand that starts at the border of a lesion."""
 
@@ -140,12 +150,13 @@ def draw_lesion(
         grains = tuple(_grains(rng, chosen, radius))
         radius = max(float(np.linalg.norm(grain.offset_mm)) + grain.half_length_mm for grain in grains)
     if chosen is LesionClass.SPICULATED:
-        spicules = tuple(_spicules(rng, int(rng.integers(24, 60)), 0.75 * radius, radius * 1.1, (0.18, 0.5)))
+        radius *= 0.8  # the strands make up for it
+        spicules = tuple(_spicules(rng, int(rng.integers(24, 60)), 0.9 * radius, radius * 1.3, (0.35, 0.75)))
     elif chosen is LesionClass.ARCHITECTURAL:
-        spicules = tuple(_spicules(rng, int(rng.integers(30, 60)), 0.08 * radius, radius * 0.95, (0.22, 0.55)))
+        spicules = tuple(_spicules(rng, int(rng.integers(30, 60)), 0.08 * radius, radius * 0.95, (0.3, 0.65)))
     else:
         spicules = ()
-    rough = {LesionClass.CIRCUMSCRIBED: 0.05, LesionClass.ILL_DEFINED: 0.17, LesionClass.SPICULATED: 0.15}.get(
+    rough = {LesionClass.CIRCUMSCRIBED: 0.05, LesionClass.ILL_DEFINED: 0.20, LesionClass.SPICULATED: 0.24}.get(
         chosen, 0.1
     )
     waves = tuple(

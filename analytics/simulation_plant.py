@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reread.analytics.simulation_beam import Map
 from reread.analytics.simulation_cells import lesion_place
-from reread.analytics.simulation_lesions import Lesion, LesionClass, LesionKind
+from reread.analytics.simulation_lesions import BenignGrain, Grain, Lesion, LesionClass, LesionKind
 from reread.analytics.simulation_shape import SOURCE_MM, Compression
 from reread.analytics.simulation_strands import TubeCanvas, spicule_points, turned
 from reread.analytics.simulation_truth import GrainTruth, LesionTruth
@@ -80,7 +80,10 @@ def plant(
         if lesion.spicules:
             tubes = TubeCanvas(compression, shape, pitch_mm)
             for spicule in lesion.spicules:
-                tubes.add(*spicule_points(spicule, centre, compression.angle_deg, scale))
+                points, thick = spicule_points(spicule, centre, compression.angle_deg, scale)
+                # a strand that runs along the rays would show as a bright dot, which real ones do not
+                flat = float(np.hypot(*(points[1] - points[0])[:2]) / np.linalg.norm(points[1] - points[0]))
+                tubes.add(points, thick, flat**2)
             canvas = maps.setdefault("mass", np.zeros(shape, dtype=np.float32))
             canvas += tubes.drawn()
             own += tubes.volume_mm3
@@ -137,7 +140,8 @@ def _draw_mass(
         border += amplitude * (np.cos(unit @ turned(np.array(vector), angle_deg) + phase))
         # a finer wave makes lobes
         border += 0.4 * amplitude * np.cos(2.6 * (unit @ turned(np.array(vector), angle_deg)) + 2 * phase)
-    edge = radius * np.clip(border, 0.4, 1.6)
+    # the border departs from a sphere, the middle is one body: no seams where directions meet
+    edge = radius * (1 + (np.clip(border, 0.4, 1.6) - 1) * np.clip(distance / radius, 0, 1) ** 2)
     chord = 1.8 * np.sqrt(np.maximum(edge**2 - distance**2, 0))  # compression flattens it a little
     soft = {LesionClass.CIRCUMSCRIBED: 0.12, LesionClass.SPICULATED: 0.4}.get(lesion.lesion_class, 0.12 * radius)
     chord = cv2.GaussianBlur((chord * lesion.density).astype(np.float32), (0, 0), max(soft / pixel_mm, 0.3))
@@ -159,29 +163,58 @@ def _draw_grains(
     grain_scale = float(np.sqrt(scale))
     for grain in lesion.grains:
         place = centre + turned(np.array(grain.offset_mm), compression.angle_deg) * scale
-        canvas = maps.setdefault(grain.material, np.zeros(shape, dtype=np.float32))
-        length, width = grain.half_length_mm * grain_scale, grain.half_width_mm * grain_scale
-        u, v = _pixel(compression, place, pitch_mm)
-        axis = turned(np.array(grain.axis), compression.angle_deg)
-        chord = _draw_spheroid(canvas, pitch_mm, place[2], (u, v), axis, length, width, grain.packing)
-        volume += 4 / 3 * np.pi * width**2 * length * grain.packing
+        truth, chord = _draw_grain(maps, shape, pitch_mm, compression, grain, grain_scale, place)
+        volume += np.pi / 6 * truth.width_mm**2 * truth.length_mm * grain.packing
         peak = max(peak, chord)
-        extra = _MU_20_KEV_PER_MM[grain.material] * grain.packing - _MU_TISSUE_PER_MM
-        truths.append(
-            GrainTruth(
-                x_px=u,
-                y_px=v,
-                depth_mm=float(place[0]),
-                down_mm=float(place[1]),
-                height_mm=float(place[2] - compression.bottom_mm),
-                length_mm=2 * length,
-                width_mm=2 * width,
-                material=grain.material,
-                contrast=float(1 - np.exp(-extra * chord / grain.packing)),
-                visible=0 <= u < shape[1] and 0 <= v < shape[0],
-            )
-        )
+        truths.append(truth)
     return tuple(truths), volume, peak
+
+
+def plant_benign(
+    maps: dict[str, Map],
+    compression: Compression,
+    benign: Sequence[BenignGrain],
+    shape: tuple[int, int],
+    pitch_mm: float,
+) -> tuple[GrainTruth, ...]:
+    """Draw benign calcifications into the maps of their minerals, which are added where missing."""
+    truths = []
+    for one in benign:
+        ball = (np.array([value]) for value in one.ball)
+        place = np.array([float(value[0]) for value in compression.from_ball(*ball)])
+        truths.append(_draw_grain(maps, shape, pitch_mm, compression, one.grain, 1.0, place)[0])
+    return tuple(truths)
+
+
+def _draw_grain(
+    maps: dict[str, Map],
+    shape: tuple[int, int],
+    pitch_mm: float,
+    compression: Compression,
+    grain: Grain,
+    scale: float,
+    place: Array,
+) -> tuple[GrainTruth, float]:
+    """Draw one calcification; its truth, and the chord through its centre in mm of mineral."""
+    canvas = maps.setdefault(grain.material, np.zeros(shape, dtype=np.float32))
+    length, width = grain.half_length_mm * scale, grain.half_width_mm * scale
+    u, v = _pixel(compression, place, pitch_mm)
+    axis = turned(np.array(grain.axis), compression.angle_deg)
+    chord = _draw_spheroid(canvas, pitch_mm, place[2], (u, v), axis, length, width, grain.packing)
+    extra = _MU_20_KEV_PER_MM[grain.material] * grain.packing - _MU_TISSUE_PER_MM
+    truth = GrainTruth(
+        x_px=u,
+        y_px=v,
+        depth_mm=float(place[0]),
+        down_mm=float(place[1]),
+        height_mm=float(place[2] - compression.bottom_mm),
+        length_mm=2 * length,
+        width_mm=2 * width,
+        material=grain.material,
+        contrast=float(1 - np.exp(-extra * chord / grain.packing)),
+        visible=0 <= u < shape[1] and 0 <= v < shape[0],
+    )
+    return truth, chord
 
 
 def _draw_spheroid(

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from reread.analytics.simulation_beam import Map
 from reread.analytics.simulation_detector import RawImage
 
+_SMALL_PITCH_MM = 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -42,40 +44,67 @@ def present(raw: RawImage, look: Look) -> NDArray[np.uint16]:
     attenuation = log_attenuation(raw)
     pitch = raw.detector.pitch_mm
     breast = breast_by_exposure(attenuation, pitch)
-    step = max(round(0.8 / pitch), 1)
-    size = (attenuation.shape[1] // step, attenuation.shape[0] // step)
-    small = np.asarray(cv2.resize(attenuation, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-    small_breast = np.asarray(cv2.resize(breast.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
-    smooth = _masked_blur(small, small_breast, 5.0 / (step * pitch))
-    inside = smooth[small_breast > 0.99]
-    if inside.size == 0:
+    step = max(round(_SMALL_PITCH_MM / pitch), 1)
+    small = _reduced(attenuation, step)
+    small_breast = _reduced(breast.astype(np.float32), step)
+    if not (small_breast > 0.99).any():
         return np.zeros(attenuation.shape, dtype=np.uint16)
-    depth = cv2.distanceTransform(
-        cv2.copyMakeBorder((small_breast > 0.5).astype(np.uint8), 0, 0, 1, 0, cv2.BORDER_REPLICATE), cv2.DIST_L2, 5
-    )[:, 1:] * (step * pitch)
-    middle = smooth[(depth > 25) & (small_breast > 0.99)]
-    reference = float(np.percentile(middle if middle.size > 50 else inside, 30))
-    near_edge = np.clip(1 - depth / 32, 0, 1) ** 0.5
-    lift = np.clip(look.equalisation * near_edge * np.maximum(reference - smooth, 0), 0, None).astype(np.float32)
-    lifted = attenuation + cv2.resize(lift, attenuation.shape[::-1], interpolation=cv2.INTER_CUBIC)
-    detail = lifted - cv2.GaussianBlur(lifted, (0, 0), 1.0 / 2.35 / pitch)
-    coarse = cv2.resize(lifted, small.shape[::-1], interpolation=cv2.INTER_AREA)
-    wide = cv2.resize(
-        cv2.GaussianBlur(coarse, (0, 0), 6.0 / 2.35 / (step * pitch)),
-        attenuation.shape[::-1],
-        interpolation=cv2.INTER_CUBIC,
-    )
-    sharp = lifted + np.float32(look.sharpening[0]) * detail
+    bordered = cv2.copyMakeBorder((small_breast > 0.5).astype(np.uint8), 0, 0, 1, 0, cv2.BORDER_REPLICATE)
+    depth = np.asarray(cv2.distanceTransform(bordered, cv2.DIST_L2, 5), dtype=np.float32)[:, 1:] * (step * pitch)
+    lift = _peripheral_lift(small, small_breast, depth, step * pitch) * np.float32(look.equalisation)
+    lifted = attenuation + _resized(lift, attenuation.shape)
+    coarse = _reduced(lifted, step)
+    low, high = _window(coarse, (depth > 3) & (small_breast > 0.99))
+    # detail of 0.3 to 1 mm; what is finer is mostly noise
+    sharp = _blurred(lifted, 0.12 / pitch)
+    sharp -= _blurred(lifted, 1.0 / 2.35 / pitch)
+    sharp *= np.float32(look.sharpening[0])
+    sharp += lifted
+    wide = _resized(_blurred(coarse, 6.0 / 2.35 / (step * pitch)), attenuation.shape)
     sharp += np.float32(look.sharpening[1]) * (lifted - wide)
-    low, high = (float(value) for value in np.percentile(coarse[(depth > 3) & (small_breast > 0.99)], (1, 99.5)))
     centre = low + (0.5 - look.brightness) * (high - low)
     width = max(high - low, 0.05) / look.contrast
     top = 2**look.bits - 1
-    grey = top / (1 + cv2.exp((-2.8 / width * (sharp - centre)).astype(np.float32)))
-    soft = cv2.GaussianBlur(breast.astype(np.float32), (0, 0), 0.15 / pitch)
-    grey *= soft
+    sharp -= np.float32(centre)
+    sharp *= np.float32(-2.8 / width)
+    grey = np.float32(top) / (1 + np.exp(sharp))
+    grey *= _blurred(breast.astype(np.float32), 0.15 / pitch)
     shown = np.clip(np.rint(grey), 0, top).astype(np.uint16)
     return np.asarray(top - shown if look.inverted else shown, dtype=np.uint16)
+
+
+def _peripheral_lift(small: Map, breast: Map, depth_mm: Map, pitch_mm: float) -> Map:
+    """What is missing to the middle of the breast in attenuation, where the breast thins."""
+    smooth = _masked_blur(small, breast, 3.5 / pitch_mm)
+    # close to the edge, and in the nipple, only the near counts
+    rim = np.exp(-((depth_mm / 5.0) ** 2)).astype(np.float32)
+    smooth += rim * (_masked_blur(small, breast, 1.2 / pitch_mm) - smooth)
+    middle = smooth[(depth_mm > 25) & (breast > 0.99)]
+    reference = float(np.percentile(middle if middle.size > 50 else smooth[breast > 0.99], 30))
+    near_edge = np.sqrt(np.clip(1 - depth_mm / 32, 0, 1))
+    return np.asarray(near_edge * np.maximum(reference - smooth, 0), dtype=np.float32)
+
+
+def _window(coarse: Map, inside: NDArray[np.bool_]) -> tuple[float, float]:
+    """The range of the front of the breast: the muscle may saturate."""
+    front = inside.copy()
+    front[:, : int(0.4 * front.any(axis=0).sum())] = False
+    seen = coarse[front]
+    low, high = np.percentile(seen if seen.size > 50 else coarse, (1, 99.7))
+    return float(low), float(high)
+
+
+def _blurred(image: Map, sigma: float) -> Map:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.float32)
+
+
+def _resized(image: Map, shape: tuple[int, ...]) -> Map:
+    return np.asarray(cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+
+
+def _reduced(image: Map, step: int) -> Map:
+    size = (image.shape[1] // step, image.shape[0] // step)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def breast_by_exposure(attenuation: Map, pitch_mm: float) -> NDArray[np.bool_]:
@@ -117,12 +146,11 @@ def digitised_film(raw: RawImage, columns: int, rng: Generator, *, on_left: bool
     # the lead label stands at the upper outer corner, away from the breast
     high, wide = round(0.075 * film.shape[0]), round(0.16 * film.shape[1])
     top, left = round(0.03 * film.shape[0]), film.shape[1] - round(1.25 * wide)
-    label = np.zeros((high, wide), dtype=np.float32)
-    cv2.rectangle(label, (1, 1), (wide - 2, high - 2), 1.0, 1)
-    cv2.putText(label, "SIM", (6, high - 8), cv2.FONT_HERSHEY_SIMPLEX, high / 45, 1.0, 2)
-    # mirrored later with the film, so the text is mirrored here where it has to read
-    label = label if on_left else label[:, ::-1]
-    grey[top : top + high, left : left + wide] = 60 + 175 * label
+    label = np.full((high, wide), 60, dtype=np.uint8)
+    cv2.rectangle(label, (1, 1), (wide - 2, high - 2), 235, 1)
+    cv2.putText(label, "SIM", (6, high - 8), cv2.FONT_HERSHEY_SIMPLEX, high / 45, 235, 2)
+    # the whole film is mirrored later, the text must not be
+    grey[top : top + high, left : left + wide] = label if on_left else label[:, ::-1]
     margin = int(rng.integers(3, 9))
     tilt = rng.uniform(-0.004, 0.004)
     edge = margin + tilt * np.arange(film.shape[0])

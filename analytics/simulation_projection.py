@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from reread.analytics.simulation_beam import Map
 from reread.analytics.simulation_cells import CELL_MM, Parenchyma, parenchyma
-from reread.analytics.simulation_gland import Tissue, enlarge, fine_texture, gland_fraction, sample
-from reread.analytics.simulation_lesions import Lesion
-from reread.analytics.simulation_plant import Planted, plant
+from reread.analytics.simulation_gland import Tissue, gland_fraction, sample
+from reread.analytics.simulation_grids import enlarge
+from reread.analytics.simulation_lesions import BenignGrain, Lesion
+from reread.analytics.simulation_plant import Planted, plant, plant_benign
 from reread.analytics.simulation_shape import SOURCE_MM, Compression, SkinDistance
 from reread.analytics.simulation_strands import Strand, TubeCanvas, in_view
-from reread.analytics.simulation_truth import BreastTruth
+from reread.analytics.simulation_texture import fine_texture
+from reread.analytics.simulation_truth import BreastTruth, GrainTruth
 
 Array = NDArray[np.float64]
 AREA_THRESHOLD = 0.25
@@ -65,9 +67,10 @@ class PathLengths:
 
 
 def project(
-    compression: Compression,
+    skin: SkinDistance,
     tissue: Tissue,
     strands: Sequence[Strand],
+    benign: Sequence[BenignGrain],
     lesions: Sequence[tuple[Lesion, float]],
     gland_cm3: float,
     grid: Grid,
@@ -79,6 +82,8 @@ def project(
 
     Parameters
     ----------
+    skin
+        Of the compressed breast.
     lesions
         Each with its linear scale in this year, as `Lesion.scale` gives it.
     gland_cm3
@@ -86,34 +91,36 @@ def project(
     rng
         Draws the texture finer than a cell.
     """
-    skin = SkinDistance.of(compression)
+    compression = skin.compression
     gland = parenchyma(compression, skin, tissue, lesions, gland_cm3 * 1000)
     tip = np.array([compression.depth_mm * 1.06 + 2 * _NIPPLE_MM[0]])
     top = np.array([compression.bottom_mm + compression.thickness_mm])
     reach = float(compression.on_detector(tip, np.zeros(1), top)[0][0])
     shape = (grid.rows, min(grid.columns, int(np.ceil(reach / grid.pitch_mm)) + 8))
-    uu, vv, oblique = _rays(compression, shape, grid.pitch_mm)
-    low, high = skin.span(uu, vv)
-    total = (high - low) * oblique
-    low, high = skin.span(uu, vv, compression.skin_mm)
-    inner = (high - low) * oblique
-    del low, high
-    muscle = _muscle(compression, uu, vv, inner)
+    rays = skin.rays(shape, grid.pitch_mm)
+    low, high = rays.span()
+    total = (high - low) * rays.oblique
+    low, high = rays.span(compression.skin_mm)
+    inner = (high - low) * rays.oblique
+    oblique = rays.oblique
+    del low, high, rays
+    muscle = _muscle(compression, inner, grid.pitch_mm)
     room = inner - muscle
 
     fine = enlarge(gland.path_mm, CELL_MM, grid.pitch_mm, shape)
-    fine += fine_texture(rng, gland.path_mm, CELL_MM, grid.pitch_mm, shape)
+    nipple, nipple_at = _nipple(compression, grid, total, in_profile=nipple_in_profile)
+    fine += fine_texture(rng, gland.path_mm, CELL_MM, room, grid.pitch_mm, nipple_at)
     fine += _drawn(compression, tissue, strands, gland.threshold, shape, grid.pitch_mm)
     np.clip(fine, 0, room, out=fine)
 
     planted = plant(compression, lesions, shape, grid.pitch_mm, grid.rows, room)
+    harmless = plant_benign(planted.lengths_mm, compression, benign, shape, grid.pitch_mm)
     lesion_path = np.zeros(shape, dtype=np.float32)
     for part in planted.lengths_mm.values():
         lesion_path += part
     # lesions push gland and fat aside in equal shares
     fine *= 1 - lesion_path / np.maximum(room, np.float32(0.1))
     np.clip(fine, 0, np.maximum(room - lesion_path, 0), out=fine)
-    nipple, nipple_at = _nipple(compression, grid, total, in_profile=nipple_in_profile)
     lengths = {
         "adipose": np.maximum(room - fine - lesion_path, 0),
         "glandular": fine,
@@ -121,29 +128,22 @@ def project(
         **({"muscle": muscle} if compression.muscle else {}),
         **planted.lengths_mm,
     }
-    truth = _truth(compression, skin, grid, gland, lengths, total, oblique, planted, nipple_at, nipple_in_profile)
+    truth = _truth(
+        compression, skin, grid, gland, lengths, total, oblique, planted, harmless, nipple_at, nipple_in_profile
+    )
     return PathLengths(grid, lengths, total + nipple, truth)
 
 
-def _rays(compression: Compression, shape: tuple[int, int], pitch_mm: float) -> tuple[Map, Map, Map]:
-    """Where the rays meet the detector, and how much longer they are than vertical ones."""
-    u, v = (((np.arange(n) + 0.5) * pitch_mm).astype(np.float32) for n in (shape[1], shape[0]))
-    across = (u / np.float32(SOURCE_MM)) ** 2
-    down = ((v - np.float32(compression.height_mm / 2)) / np.float32(SOURCE_MM)) ** 2
-    uu, vv = np.meshgrid(u, v)
-    return uu, vv, np.sqrt(1 + across[None, :] + down[:, None])
-
-
-def _muscle(compression: Compression, uu: Map, vv: Map, inner: Map) -> Map:
-    if compression.muscle is None:
-        return np.zeros_like(inner)
-    shrink, middle = np.float32(compression.shrink), np.float32(compression.height_mm / 2)
-    columns = int(compression.muscle.top_mm / compression.shrink * 1.3 / float(uu[0, 1] - uu[0, 0]))
+def _muscle(compression: Compression, inner: Map, pitch_mm: float) -> Map:
+    """Path through the muscle, which has no part of its own beyond its top."""
     path = np.zeros_like(inner)
-    near = (slice(None), slice(0, min(columns, inner.shape[1])))
-    x, y = uu[near] * shrink, (vv[near] - middle) * shrink + middle
-    share = compression.muscle_share(x.astype(np.float64), y.astype(np.float64))
-    path[near] = inner[near] * share.astype(np.float32)
+    if compression.muscle is not None:
+        columns = min(int(compression.muscle.top_mm / compression.shrink * 1.3 / pitch_mm), inner.shape[1])
+        middle = compression.height_mm / 2
+        x = (np.arange(columns) + 0.5) * (pitch_mm * compression.shrink)
+        y = ((np.arange(inner.shape[0]) + 0.5) * pitch_mm - middle) * compression.shrink + middle
+        share = compression.muscle_share(x[None, :], y[:, None])
+        path[:, :columns] = inner[:, :columns] * share.astype(np.float32)
     return path
 
 
@@ -195,6 +195,7 @@ def _truth(
     total: Map,
     oblique: Map,
     planted: Planted,
+    harmless: tuple[GrainTruth, ...],
     nipple_px: tuple[float, float],
     nipple_in_profile: bool,
 ) -> BreastTruth:
@@ -236,6 +237,7 @@ def _truth(
         nipple_px=nipple_px,
         nipple_in_profile=nipple_in_profile,
         lesions=planted.truths,
+        benign=harmless,
     )
 
 

@@ -9,14 +9,15 @@ mirrored at the very end.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from reread.analytics.records import View
 from reread.analytics.simulation_beam import Map
+from reread.analytics.simulation_grids import Axis, sampled
 
 SOURCE_MM = 650.0
 """height of the source above the detector"""
@@ -25,6 +26,7 @@ _PITCH_MM = 1.0
 _MARGIN_MM = 12.0
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Compression:
     down_mm: float
     exponent: float
     """2: half ellipse; more: squarer"""
+    upper_exponent: float
+    """the same above the nipple: below 2 towards the axilla, where the outline is straight or hollow"""
     ripple: tuple[float, ...]
     """cosine and sine amplitudes by which the radius of the outline departs from the half ellipse"""
     centre_mm: float
@@ -82,7 +86,7 @@ class Compression:
         """Distance of the outline from the nipple-level point of the chest wall; angle from the x axis, upwards."""
         half = np.where(angle >= 0, self.up_mm, self.down_mm)
         cosine, sine = np.abs(np.cos(angle)), np.abs(np.sin(angle))
-        power = self.exponent
+        power = np.where(angle >= 0, self.upper_exponent, self.exponent)
         radius = ((cosine / self.depth_mm) ** power + (sine / half) ** power) ** (-1 / power)
         wave = np.zeros_like(angle)
         for order, amplitude in enumerate(self.ripple, 2):
@@ -90,7 +94,7 @@ class Compression:
             wave = wave + amplitude * np.sin(order * angle) * cosine**0.5
         return np.asarray(radius * (1 + wave), dtype=np.float64)
 
-    def half_thickness(self, x_mm: Array) -> Array:
+    def half_thickness(self, x_mm: Floats) -> Array:
         """Half the distance between the plates at a depth."""
         return np.asarray(self.thickness_mm / 2 - self.tilt / 2 * np.clip(x_mm, 0, None), dtype=np.float64)
 
@@ -145,7 +149,7 @@ class Compression:
         radius = self.radius(angle)
         return np.stack([radius * np.cos(angle), self.centre_mm - radius * np.sin(angle)], axis=1)
 
-    def muscle_depth(self, x_mm: Array, y_mm: Array) -> Array:
+    def muscle_depth(self, x_mm: Floats, y_mm: Floats) -> Array:
         """Distance behind the edge of the pectoral muscle; negative in front of it."""
         muscle = self.muscle
         if muscle is None:
@@ -156,7 +160,7 @@ class Compression:
         behind = muscle.foot_mm * (muscle.top_mm - x_mm) - muscle.top_mm * y_mm
         return np.asarray(behind / length + np.where((along > 0) & (along < 1), bow, 0), dtype=np.float64)
 
-    def muscle_share(self, x_mm: Array, y_mm: Array) -> Array:
+    def muscle_share(self, x_mm: Floats, y_mm: Floats) -> Array:
         """Part of the thickness, from the support plate upwards, that is muscle."""
         if self.muscle is None:
             return np.zeros(np.broadcast(x_mm, y_mm).shape)
@@ -167,13 +171,54 @@ class Compression:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Rays:
+    """A grid of rays to the detector, and the distance to the skin where they cross the middle plane."""
+
+    distance: Map
+    """positive inside"""
+    lean: Map
+    """change of that distance per mm of height along the ray"""
+    half: Map
+    """half the distance between the plates"""
+    oblique: Map
+    """how much longer the ray is than a vertical one"""
+
+    def span(self, inset_mm: float = 0.0) -> tuple[Map, Map]:
+        """Where rays enter and leave the breast, or the part of it that lies deeper than `inset_mm` under the skin.
+
+        The edge of the breast is a half circle across its thickness; a ray that leans meets it in the roots of a
+        quadratic, solved exactly with the distance to the skin taken as linear along the ray.
+
+        Returns
+        -------
+        low, high
+            Heights in mm above the middle plane; equal where the ray misses.
+        """
+        inset = np.float32(inset_mm)
+        half = np.ascontiguousarray(self.half - inset)
+        short = half - (self.distance - inset)  # how far the middle point is outwards of the edge circle's centre
+        high, low = half.copy(), -half
+        # only near the edge is there anything to solve
+        edge = np.flatnonzero(short > -np.abs(self.lean) * half)
+        lean, short, half = self.lean.ravel()[edge], short.ravel()[edge], half.ravel()[edge]
+        square = 1 + lean * lean
+        root = lean * lean * short * short - square * (short * short - half * half)
+        reach, middle = np.sqrt(np.maximum(root, 0)), lean * short
+        # where the ray's end lies over the flat part it ends at the plate
+        upper = np.where(lean * half >= short, half, np.clip((middle + reach) / square, -half, half))
+        lower = np.where(-lean * half >= short, -half, np.clip((middle - reach) / square, -half, half))
+        hits = ((root > 0) | (short <= 0)) & (upper > lower)
+        high.ravel()[edge] = np.where(hits, upper, 0)
+        low.ravel()[edge] = np.where(hits, lower, 0)
+        return low, high
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SkinDistance:
     """Distance to the skin line in the middle plane, positive inside, on a grid that can be sampled anywhere."""
 
     compression: Compression
     grid: Map
-    gradient_x: Map
-    gradient_y: Map
 
     @classmethod
     def of(cls, compression: Compression) -> SkinDistance:
@@ -188,80 +233,41 @@ class SkinDistance:
         up = compression.centre_mm - y
         depth = np.abs(x)
         inside = np.hypot(depth, up) <= compression.radius(np.arctan2(up, np.maximum(depth, 1e-9)))
-        signed = np.where(inside, distance.reshape(x.shape), -distance.reshape(x.shape)).astype(np.float32)
-        slope_y, slope_x = np.gradient(signed, _PITCH_MM)
-        return cls(compression, signed, slope_x.astype(np.float32), slope_y.astype(np.float32))
+        signed = np.where(inside, distance.reshape(x.shape), -distance.reshape(x.shape))
+        return cls(compression, signed.astype(np.float32))
 
-    def sample(self, grid: Map, x_mm: Map, y_mm: Map) -> Map:
-        """A grid of this object at points, cubic."""
-        column = (x_mm + np.float32(_MARGIN_MM)) / np.float32(_PITCH_MM)
-        row = (y_mm + np.float32(_MARGIN_MM)) / np.float32(_PITCH_MM)
-        return np.asarray(cv2.remap(grid, column, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
-
-    def at(self, x_mm: Array, y_mm: Array) -> Array:
-        """Distance to the skin at points of the middle plane, bilinear."""
-        column = (np.asarray(x_mm, dtype=np.float64) + _MARGIN_MM) / _PITCH_MM
-        row = (np.asarray(y_mm, dtype=np.float64) + _MARGIN_MM) / _PITCH_MM
-        column = np.clip(column, 0, self.grid.shape[1] - 1.001)
-        row = np.clip(row, 0, self.grid.shape[0] - 1.001)
-        left, top = column.astype(np.intp), row.astype(np.intp)
-        across, down = column - left, row - top
-        upper = self.grid[top, left] * (1 - across) + self.grid[top, left + 1] * across
-        lower = self.grid[top + 1, left] * (1 - across) + self.grid[top + 1, left + 1] * across
-        return np.asarray(upper * (1 - down) + lower * down, dtype=np.float64)
-
-    def span(self, u_mm: Map, v_mm: Map, inset_mm: float = 0.0) -> tuple[Map, Map]:
-        """Where rays enter and leave the breast, or the part of it that lies deeper than `inset_mm` under the skin.
-
-        The edge of the breast is a half circle across its thickness; a ray that leans by a slope s meets it in the
-        roots of a quadratic, which is solved exactly with the distance to the skin taken as linear along the ray.
-
-        Parameters
-        ----------
-        u_mm, v_mm
-            Where the rays meet the detector, shape (rows, columns).
-
-        Returns
-        -------
-        low, high
-            Heights in mm above the middle plane; equal where the ray misses.
-        """
-        shape = self.compression
-        x, y = u_mm * np.float32(shape.shrink), (v_mm - shape.height_mm / 2) * np.float32(shape.shrink)
-        y += np.float32(shape.height_mm / 2)
-        distance = self.sample(self.grid, x, y) - np.float32(inset_mm)
-        slope = self.sample(self.gradient_x, x, y) * (u_mm / np.float32(-SOURCE_MM))
-        slope += self.sample(self.gradient_y, x, y) * (
-            (v_mm - np.float32(shape.height_mm / 2)) / np.float32(-SOURCE_MM)
-        )
-        half = np.float32(shape.thickness_mm / 2 - inset_mm) - np.float32(shape.tilt / 2) * np.maximum(x, 0)
-        short = half - distance  # how far the ray's middle point is from the centre of the edge circle, outwards
-        lean = 1 + slope * slope
-        root = slope * slope * short * short - lean * (short * short - half * half)
-        hits = root > 0
-        reach = np.sqrt(np.maximum(root, 0))
-        middle = slope * short
-        high = np.where(distance + slope * half >= half, half, (middle + reach) / lean)
-        low = np.where(distance - slope * half >= half, -half, (middle - reach) / lean)
-        hits |= distance >= half
-        high, low = np.clip(high, -half, half), np.clip(low, -half, half)
-        nothing = ~hits | (high < low)
-        low[nothing] = 0
-        high[nothing] = 0
-        return low, high
+    def rays(self, shape: tuple[int, int], pitch_mm: float) -> Rays:
+        """The rays to the centres of pixels, the first at half a pixel from the upper left corner of the detector."""
+        breast = self.compression
+        middle = breast.height_mm / 2
+        u = (np.arange(shape[1]) + 0.5) * pitch_mm
+        v = (np.arange(shape[0]) + 0.5) * pitch_mm - middle
+        x, y = u * breast.shrink, v * breast.shrink + middle
+        column, row = (x + _MARGIN_MM) / _PITCH_MM, (y + _MARGIN_MM) / _PITCH_MM
+        across, down = Axis.at(column, self.grid.shape[1]), Axis.at(row, self.grid.shape[0])
+        slope_x = Axis.at(column, self.grid.shape[1], 1).scaled(-u / (SOURCE_MM * _PITCH_MM))
+        slope_y = Axis.at(row, self.grid.shape[0], 1).scaled(-v / (SOURCE_MM * _PITCH_MM))
+        lean = sampled(self.grid, down, slope_x)
+        lean += sampled(self.grid, slope_y, across)
+        half = np.broadcast_to(breast.half_thickness(x).astype(np.float32), shape)
+        oblique = np.sqrt(1 + (u[None, :] ** 2 + v[:, None] ** 2) / SOURCE_MM**2)
+        return Rays(sampled(self.grid, down, across), lean, half, oblique.astype(np.float32))
 
     def volume_mm3(self, inset_mm: float = 0.0, pitch_mm: float = 0.25) -> float:
-        """Volume of the part that the image shows, by integration of the thickness over the middle plane."""
-        shape = self.compression
-        total = 0.0
-        middle = shape.height_mm / 2
-        x = (np.arange(0, shape.width_mm * shape.shrink, pitch_mm) + pitch_mm / 2).astype(np.float32)
-        ys = np.arange(-middle * shape.shrink, middle * shape.shrink, pitch_mm) + pitch_mm / 2 + middle
-        for band in np.array_split(ys.astype(np.float32), 16):
-            xx, yy = np.meshgrid(x, band)
-            distance = self.sample(self.grid, xx, yy).astype(np.float64) - inset_mm
-            half = shape.half_thickness(xx.astype(np.float64)) - inset_mm
-            short = np.maximum(half - distance, 0)
-            chord = 2 * np.sqrt(np.maximum(half**2 - short**2, 0)) * (distance > 0)
-            total += float(chord.sum()) * pitch_mm**2
-        return total
+        """Volume of the part that the image shows, by integration of the thickness over the middle plane.
+
+        The thickness is that between the surfaces along the vertical: no ray is involved.
+        """
+        breast = self.compression
+        middle = breast.height_mm / 2
+        width, height = breast.width_mm * breast.shrink, breast.height_mm * breast.shrink
+        columns, rows = round(width / pitch_mm), round(height / pitch_mm)
+        x = (np.arange(columns) + 0.5) * (width / columns)
+        y = (np.arange(rows) + 0.5) * (height / rows) + middle - height / 2
+        across = Axis.at((x + _MARGIN_MM) / _PITCH_MM, self.grid.shape[1])
+        down = Axis.at((y + _MARGIN_MM) / _PITCH_MM, self.grid.shape[0])
+        distance = sampled(self.grid, down, across).astype(np.float64) - inset_mm
+        half = breast.half_thickness(x)[None, :] - inset_mm
+        short = np.clip(half - distance, 0, None)
+        chord = 2 * np.sqrt(np.maximum(half**2 - short**2, 0)) * (distance > 0)
+        return float(chord.sum()) * (width / columns) * (height / rows)

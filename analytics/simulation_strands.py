@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from reread.analytics.simulation_beam import Map
-from reread.analytics.simulation_lesions import Spicule
+from reread.analytics.simulation_lesions import BenignGrain, Grain, Spicule
 from reread.analytics.simulation_shape import Compression
 
 Array = NDArray[np.float64]
@@ -26,11 +26,12 @@ class Strand:
 
     points: Array
     radius_mm: float
+    is_vessel: bool = False
 
 
 def draw_strands(rng: Generator) -> tuple[Strand, ...]:
     """Ligaments towards the skin, ducts towards the nipple, and a few vessels of one breast."""
-    strands = [_ligament(rng) for _ in range(int(rng.integers(140, 240)))]
+    strands = [_ligament(rng) for _ in range(int(rng.integers(160, 300)))]
     strands += [branch for _ in range(int(rng.integers(10, 18))) for branch in _duct(rng)]
     strands += [_vessel(rng) for _ in range(int(rng.integers(3, 8)))]
     return tuple(strands)
@@ -50,7 +51,7 @@ def _ligament(rng: Generator) -> Strand:
     direction /= np.linalg.norm(direction)
     start = outward * rng.uniform(0.35, 0.8)
     return Strand(
-        _curve(start, direction, rng.uniform(0.12, 0.42), rng.normal(0, 0.6, 3)), float(rng.uniform(0.12, 0.36))
+        _curve(start, direction, rng.uniform(0.12, 0.42), rng.normal(0, 0.6, 3)), float(rng.uniform(0.15, 0.45))
     )
 
 
@@ -77,7 +78,45 @@ def _vessel(rng: Generator) -> Strand:
     turn = angle + rng.normal(0, 0.6) * along + 0.08 * np.sin(along * rng.uniform(10, 25) + rng.uniform(0, 6))
     wide = reach * np.sqrt(np.clip(1 - along**2, 0.02, 1))
     points = np.stack([along, wide * np.cos(turn), wide * np.sin(turn)], axis=1)
-    return Strand(points, float(rng.uniform(0.45, 1.1)))
+    return Strand(points, float(rng.uniform(0.45, 1.1)), is_vessel=True)
+
+
+def draw_benign(rng: Generator, strands: Sequence[Strand], age_years: int) -> tuple[BenignGrain, ...]:
+    """Single benign calcifications, and those of arteries: more with age."""
+    grains = []
+    for _ in range(int(rng.poisson(1.2 + 0.06 * max(age_years - 45, 0)))):
+        size = float(np.clip(rng.lognormal(np.log(0.45), 0.4), 0.2, 1.4))
+        depth, lateral, superior = rng.uniform(0.15, 0.9), *rng.uniform(-0.65, 0.65, 2)
+        if depth**2 + lateral**2 + superior**2 < 0.85**2:
+            grain = Grain((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), size / 2, size / 2, "hydroxyapatite", 0.6)
+            grains.append(BenignGrain((float(depth), float(lateral), float(superior)), grain, in_vessel=False))
+    vessels = [strand for strand in strands if strand.is_vessel]
+    if vessels and rng.random() < 0.06 + 0.012 * max(age_years - 45, 0):
+        grains += _in_artery(rng, vessels[int(rng.integers(len(vessels)))])
+    return tuple(grains)
+
+
+def _in_artery(rng: Generator, vessel: Strand) -> list[BenignGrain]:
+    """Two broken lines along the walls of a part of a vessel."""
+    found = []
+    first = int(rng.integers(0, len(vessel.points) // 2))
+    last = min(first + int(rng.integers(12, 30)), len(vessel.points) - 1)
+    for number in range(first, last):
+        start, step = vessel.points[number], vessel.points[number + 1] - vessel.points[number]
+        along = step / np.linalg.norm(step)
+        aside = np.cross(along, np.array([0.0, 0.6, 0.8]))
+        aside *= vessel.radius_mm / _BALL_MM / max(float(np.linalg.norm(aside)), 1e-6)
+        for share in np.arange(0, 1, 0.25):
+            for wall in (-1, 1):
+                if rng.random() < 0.55:
+                    place = start + share * step + wall * aside
+                    length = float(rng.uniform(0.15, 0.4))
+                    axis = (float(along[0]), float(along[1]), float(along[2]))
+                    grain = Grain((0.0, 0.0, 0.0), axis, length, length * 0.4, "hydroxyapatite", 0.45)
+                    found.append(
+                        BenignGrain((float(place[0]), float(place[1]), float(place[2])), grain, in_vessel=True)
+                    )
+    return found
 
 
 def in_view(strands: Sequence[Strand], compression: Compression) -> list[tuple[Array, Array]]:

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from reread.analytics.simulation import SimulatedImage
+from reread.analytics.simulation_truth import GrainTruth
 from reread.analytics.simulation_women import Woman
 
 Row = dict[str, Any]
@@ -110,8 +111,8 @@ LESIONS = pa.schema(
 CALCIFICATIONS = pa.schema(
     (
         *_IMAGE_KEY,
-        _column("lesion_number", INTEGER, "the cluster, within the woman"),
-        _column("calcification_number", INTEGER, "within the cluster, from 1"),
+        _column("lesion_number", INTEGER, "the cluster, within the woman; 0: benign, of no lesion"),
+        _column("calcification_number", INTEGER, "within the cluster, or the benign ones of the image, from 1"),
         *_PLACE,
         _column("length_mm", NUMBER, "long axis", unit="mm"),
         _column("width_mm", NUMBER, "short axes", unit="mm"),
@@ -204,12 +205,12 @@ def image_rows(image: SimulatedImage, names: Row) -> dict[str, list[Row]]:
                 "nipple_distance_mm": away**0.5 * image.spacing_mm,
             }
         )
-        grains += [
-            {
-                **numbered,
-                "calcification_number": number,
-                **{name: getattr(grain, name) for name in CALCIFICATIONS.names if hasattr(grain, name)},
-            }
-            for number, grain in enumerate(one.grains, 1)
-        ]
+        grains += [_grain_row(numbered, number, grain) for number, grain in enumerate(one.grains, 1)]
+    benign = {**key, "lesion_number": 0}
+    grains += [_grain_row(benign, number, grain) for number, grain in enumerate(truth.benign, 1)]
     return {"images": [row], "lesions": lesions, "calcifications": grains}
+
+
+def _grain_row(numbered: Row, number: int, grain: GrainTruth) -> Row:
+    own = {name: getattr(grain, name) for name in CALCIFICATIONS.names if hasattr(grain, name)}
+    return {**numbered, "calcification_number": number, **own}

@@ -80,3 +80,5 @@ class BreastTruth:
     nipple_px: tuple[float, float]
     nipple_in_profile: bool
     lesions: tuple[LesionTruth, ...]
+    benign: tuple[GrainTruth, ...]
+    """calcifications that are no lesion: single ones, and those of arteries"""

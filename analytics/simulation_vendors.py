@@ -33,6 +33,8 @@ class Vendor:
     look: Look
     dose_factor: float
     """over the usual dose"""
+    small_field: tuple[int, int] | None = None
+    """rows and columns of the field for small breasts, next to the whole detector"""
     is_film: bool = False
     """digitised film: one 8-bit image, no raw one"""
 
@@ -41,12 +43,23 @@ class Vendor:
         start, anode, filter_material, kvp, more = max(beam for beam in self.beams if beam[0] <= max(thickness_mm, 0))
         return anode, filter_material, float(min(max(round(kvp + more * (thickness_mm - start)), 22), 40))
 
+    def field_for(self, height_mm: float, width_mm: float) -> Detector:
+        """The detector with the smaller field if the breast fits into it."""
+        detector = self.detector
+        if self.small_field is None:
+            return detector
+        rows, columns = self.small_field
+        if height_mm > rows * detector.pitch_mm or width_mm > columns * detector.pitch_mm:
+            return detector
+        return replace(detector, rows=rows, columns=columns)
+
     def quick(self) -> Vendor:
         """The same with pixels four times as large, for tests and demonstrations."""
         old = self.detector
         detector = replace(old, rows=old.rows // 4, columns=old.columns // 4, pitch_mm=old.pitch_mm * 4)
         # the counts of a pixel, not of an area, fill the range
-        return replace(self, detector=replace(detector, counts_per_kev=old.counts_per_kev / 16))
+        field = (self.small_field[0] // 4, self.small_field[1] // 4) if self.small_field else None
+        return replace(self, detector=replace(detector, counts_per_kev=old.counts_per_kev / 16), small_field=field)
 
 
 _SELENIUM = Detector("SIM-A-1", 3584, 2816, 0.085, "selenium", 0.20, 0.020, False, 2500.0, 0.002, 0.0135, 50, 14, True)
@@ -68,8 +81,9 @@ VENDORS = {
             _SELENIUM,
             ((0, "W", "Rh", 25, 0.1), (30, "W", "Rh", 26, 0.09), (75, "W", "Ag", 30, 0.06)),
             RawRelation.LINEAR,
-            Look(0.85, (0.6, 0.25), 1.0, 0.0, 12, False),
+            Look(0.9, (0.6, 0.25), 1.0, -0.10, 12, False),
             1.0,
+            (2816, 2080),
         ),
         Vendor(
             "B",
@@ -78,8 +92,9 @@ VENDORS = {
             _SELENIUM_FINE,
             ((0, "W", "Rh", 25, 0.1), (40, "W", "Rh", 27, 0.08), (60, "W", "Ag", 29, 0.08)),
             RawRelation.LOGARITHMIC,
-            Look(1.0, (1.1, 0.55), 1.15, 0.06, 12, False),
+            Look(1.0, (1.1, 0.40), 1.15, -0.04, 12, False),
             1.1,
+            (3328, 2560),
         ),
         Vendor(
             "C",
@@ -88,8 +103,9 @@ VENDORS = {
             _IODIDE,
             ((0, "Mo", "Mo", 25, 0.06), (35, "Mo", "Rh", 27, 0.08), (48, "Rh", "Rh", 28, 0.06)),
             RawRelation.LINEAR,
-            Look(0.6, (0.9, 0.10), 0.9, -0.08, 12, True),
+            Look(0.7, (0.9, 0.10), 0.9, -0.14, 12, True),
             0.9,
+            (2294, 1914),
         ),
         Vendor(
             "F",

@@ -76,6 +76,12 @@ class Woman:
         """The breast of a side."""
         return self.left if laterality is Laterality.LEFT else self.right
 
+    def needed_mm(self) -> tuple[float, float]:
+        """Height and width of the detector's field that shows both breasts in all views."""
+        sides = (self.left, self.right)
+        height = max(max(2.2 * side.half_width_mm, 1.72 * side.depth_mm + 0.88 * side.half_width_mm) for side in sides)
+        return height * 1.08 + 10, max(side.depth_mm for side in sides) * 1.15 + 25
+
     def gland_cm3(self, laterality: Laterality, year: int) -> float:
         """Gland of a breast in a year: it falls, the breast keeps its volume."""
         side = self.side(laterality)
@@ -103,11 +109,11 @@ def draw_woman(seed: int, number: int, *, years: int = 1, wish: LesionWish | Non
     rng = stream(seed, number, 0)
     wish = wish or LesionWish()
     age = int(rng.integers(45, 75 - min(years, 20)))
-    depth = float(np.clip(rng.normal(92, 16), 58, 130))
-    half_width = float(depth * rng.uniform(0.86, 1.12))
-    thickness = float(np.clip(26 + 0.30 * depth + rng.normal(0, 8), 25, 85))
+    depth = float(np.clip(rng.normal(86, 15), 52, 125))
+    half_width = float(min(depth * rng.uniform(1.0, 1.4), 128))
+    thickness = float(np.clip(26 + 0.33 * depth + rng.normal(0, 8), 25, 85))
     # small breasts are dense; density falls with age
-    share = np.log(0.105) - 0.012 * (age - 55) - 0.9 * np.log(depth / 92) + rng.normal(0, 0.52)
+    share = np.log(0.105) - 0.012 * (age - 55) - 0.9 * np.log(depth / 86) + rng.normal(0, 0.52)
     share = float(np.clip(np.exp(share), 0.025, 0.45))
     sides = []
     for laterality in (Laterality.LEFT, Laterality.RIGHT):
@@ -136,7 +142,7 @@ def draw_woman(seed: int, number: int, *, years: int = 1, wish: LesionWish | Non
         right=sides[1],
         thickness_mm=thickness,
         fall_per_year=float(np.clip(rng.normal(0.025, 0.012), 0, 0.08)),
-        muscle_mm=(float(rng.uniform(0.42, 0.68) * depth), float(rng.uniform(1.3, 1.75) * depth)),
+        muscle_mm=(float(rng.uniform(0.32, 0.58) * depth), float(rng.uniform(1.25, 1.75) * depth)),
         nipple_rolls=0.12,
         lesions=tuple(lesions),
     )
@@ -160,25 +166,30 @@ def position(woman: Woman, laterality: Laterality, view: View, year: int, grid: 
     number = 0 if laterality is Laterality.LEFT else 1
     shape_rng = stream(woman.seed, woman.number, 2, number, 0 if view is View.CC else 1)
     own = stream(woman.seed, woman.number, 3, number, 0 if view is View.CC else 1, year)
-    exponent = float(shape_rng.uniform(2.05, 2.5))
+    exponent = float(shape_rng.uniform(1.8, 2.3))
     ripple = tuple(float(value) for value in shape_rng.normal(0, (0.014, 0.009, 0.006)))
     thickness = float(np.clip(woman.thickness_mm * (1 + own.normal(0, 0.03)), 20, 95))
     height, width = grid.height_mm, grid.width_mm
     muscle = None
+    upper = exponent
     if view is View.CC:
         up, down = side.half_width_mm * 1.04, side.half_width_mm * 0.97
         centre = height / 2 + float(own.normal(0, 4))
         angle = 0.0
     else:
         thickness *= 1.06
-        down = side.half_width_mm * 1.02
+        down = side.half_width_mm * 0.88
         centre = min(1.72 * side.depth_mm, 0.58 * height) + float(own.normal(0, 6))
         # the axilla is cut off by the upper edge of the image
-        up = centre * float(shape_rng.uniform(1.06, 1.22))
+        up = centre * float(shape_rng.uniform(1.10, 1.25))
+        upper = float(shape_rng.uniform(1.45, 1.85))
         angle = float(np.clip(45 + own.normal(0, 4), 30, 60))
         top = woman.muscle_mm[0] * float(1 + own.normal(0, 0.06))
+        # there is fat in front of the muscle, also where the edge of the image cuts the axilla
+        skin_at_top = side.depth_mm * max(1 - (centre / up) ** upper, 0.01) ** (1 / upper)
+        top = min(top, 0.72 * skin_at_top + 4)
         foot = min(woman.muscle_mm[1] * float(1 + own.normal(0, 0.06)), centre + 25)
-        muscle = Muscle(top, foot, float(shape_rng.normal(1.5, 3.0)), float(shape_rng.uniform(0.7, 0.9)))
+        muscle = Muscle(top, foot, float(shape_rng.normal(2.0, 3.5)), float(shape_rng.uniform(0.45, 0.7)))
     depth = side.depth_mm * float(1 + own.normal(0, 0.012))
     # less of a thicker breast is spread out
     depth *= float(np.sqrt(woman.thickness_mm / thickness)) ** 0.5
@@ -190,6 +201,7 @@ def position(woman: Woman, laterality: Laterality, view: View, year: int, grid: 
         up_mm=up,
         down_mm=down,
         exponent=exponent,
+        upper_exponent=upper,
         ripple=ripple,
         centre_mm=centre,
         height_mm=height,
@@ -203,10 +215,10 @@ def position(woman: Woman, laterality: Laterality, view: View, year: int, grid: 
     return compression, bool(own.random() >= woman.nipple_rolls)
 
 
-def gland_of_view(woman: Woman, laterality: Laterality, year: int, compression: Compression) -> float:
+def gland_of_view(woman: Woman, laterality: Laterality, year: int, skin: SkinDistance) -> float:
     """Gland in cm3 that a view holds: that of the breast, or, where the view shows less, its share."""
     side = woman.side(laterality)
-    shown = SkinDistance.of(compression).volume_mm3(pitch_mm=1.0) / 1000
+    shown = skin.volume_mm3(pitch_mm=1.0) / 1000
     return woman.gland_cm3(laterality, year) * min(shown / side.volume_cm3, 1.0)
 
 
