@@ -21,15 +21,18 @@ from reread.analytics.errors import MeasurementFailed
 from reread.analytics.masses import MassParameters, find_masses
 from reread.analytics.matching import MatchingParameters
 from reread.analytics.nipple import NippleParameters, find_nipple
-from reread.analytics.pectoral import PectoralParameters, find_pectoral
-from reread.analytics.reasons import Reason
+from reread.analytics.pectoral import PectoralParameters, search_pectoral
+from reread.analytics.positioning import PositioningParameters, measure_positioning
+from reread.analytics.quality import QualityParameters, measure_quality
+from reread.analytics.reasons import MuscleOutcome, Reason, Refusal
 from reread.analytics.records import ImageResult, Mammogram, StageTime
 from reread.analytics.signatures import SignatureParameters, signature_of
+from reread.analytics.volumetric import VolumetricParameters, refusal, try_volume
 
 Found = TypeVar("Found")
 
-STAGES = ("breast", "pectoral", "nipple", "density", "calcifications", "masses", "signature")
-"""The stages of the built-in analysis, in order."""
+STAGES = ("breast", "pectoral", "nipple", "density", "quality", "positioning", "calcifications", "masses", "signature")
+"""The stages of the built-in analysis, in order; raw images have "volumetric" after "density"."""
 
 
 @runtime_checkable
@@ -60,6 +63,9 @@ class Parameters:
     pectoral: PectoralParameters = field(default_factory=PectoralParameters)
     nipple: NippleParameters = field(default_factory=NippleParameters)
     density: DensityParameters = field(default_factory=DensityParameters)
+    volumetric: VolumetricParameters = field(default_factory=VolumetricParameters)
+    quality: QualityParameters = field(default_factory=QualityParameters)
+    positioning: PositioningParameters = field(default_factory=PositioningParameters)
     calcifications: CalcificationParameters = field(default_factory=CalcificationParameters)
     masses: MassParameters = field(default_factory=MassParameters)
     signature: SignatureParameters = field(default_factory=SignatureParameters)
@@ -106,11 +112,22 @@ class MammographyAnalysis:
         if breast is None:
             return _result(mammogram, clock)
         view = mammogram.header.view
-        pectoral = clock.run("pectoral", lambda: find_pectoral(breast, view, chosen.pectoral))
+        pectoral, muscle_outcome = clock.run("pectoral", lambda: search_pectoral(breast, view, chosen.pectoral)) or (
+            None,
+            MuscleOutcome.NOT_SEARCHED,
+        )
         nipple = clock.run("nipple", lambda: find_nipple(breast, pectoral, chosen.nipple))
-        density = clock.run(
-            "density",
-            lambda: measure_density(breast, pectoral, chosen.density),
+        density = clock.run("density", lambda: measure_density(breast, pectoral, chosen.density))
+        refused = refusal(mammogram.header)
+        volumetric = None
+        if refused is None:
+            volumetric, refused = clock.run(
+                "volumetric", lambda: try_volume(breast, pectoral, mammogram.header, chosen.volumetric)
+            ) or (None, Refusal.FAILED)
+        quality = clock.run("quality", lambda: measure_quality(mammogram, breast, pectoral, chosen.quality))
+        positioning = clock.run(
+            "positioning",
+            lambda: measure_positioning(breast, pectoral, nipple, mammogram.header, chosen.positioning),
         )
         clusters = clock.run(
             "calcifications",
@@ -132,6 +149,11 @@ class MammographyAnalysis:
             failure_detail=clock.detail,
             times=tuple(clock.times),
             signature=signature,
+            volumetric=volumetric,
+            volumetric_refusal=refused,
+            muscle_outcome=muscle_outcome,
+            quality=quality,
+            positioning=positioning,
         )
 
 

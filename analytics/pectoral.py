@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reread.analytics.breast import SegmentedBreast
 from reread.analytics.frame import Frame, Mask, Plane
+from reread.analytics.reasons import MuscleOutcome
 from reread.analytics.records import PectoralMuscle, View
 
 
@@ -27,7 +28,7 @@ class PectoralParameters:
     """greatest angle of the edge against the vertical"""
     shortest_mm: float = 30.0
     """least length of the edge"""
-    band_mm: float = 8.0
+    band_mm: float = 12.0
     """the edge is looked for this far on either side of the straight line"""
     least_step: float = 0.9
     """mean step across the edge, in units of the median gradient inside the breast, below which there is no muscle"""
@@ -46,7 +47,14 @@ class SegmentedPectoral:
 def find_pectoral(
     breast: SegmentedBreast, view: View, parameters: PectoralParameters | None = None
 ) -> SegmentedPectoral | None:
-    """Find the muscle; None on views that do not show it and where no edge is clear enough.
+    """Find the muscle; None on views that do not show it and where no edge is clear enough (`search_pectoral`)."""
+    return search_pectoral(breast, view, parameters)[0]
+
+
+def search_pectoral(
+    breast: SegmentedBreast, view: View, parameters: PectoralParameters | None = None
+) -> tuple[SegmentedPectoral | None, MuscleOutcome]:
+    """Find the muscle, or say why there is none.
 
     A straight line from the upper border to the chest wall that maximises the mean step (Karssemeijer 1998,
     doi 10.1088/0031-9155/43/2/011), refined by the shortest path along the cliff (Kwok et al. 2004,
@@ -54,15 +62,13 @@ def find_pectoral(
     """
     parameters = parameters or PectoralParameters()
     if not view.shows_pectoral:
-        return None
+        return None, MuscleOutcome.NOT_IN_VIEW
     step, inside, scale = _step_planes(breast, parameters)
     line = _best_line(step, inside, parameters)
     if line is None:
-        return None
-    path = _cliff(step, line, parameters)
-    if path is None:
-        return None
-    return _as_muscle(breast, path, line, scale, parameters)
+        return None, MuscleOutcome.NO_CLEAR_EDGE
+    muscle = _as_muscle(breast, _cliff(step, line, parameters), line, scale, parameters)
+    return muscle, MuscleOutcome.TOO_SMALL if muscle is None else MuscleOutcome.FOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ def _best_line(step: tuple[Plane, Plane], inside: Mask, parameters: PectoralPara
     return _Line(float(top[best]), float(bottom[best]))
 
 
-def _cliff(step: tuple[Plane, Plane], line: _Line, parameters: PectoralParameters) -> NDArray[np.float64] | None:
+def _cliff(step: tuple[Plane, Plane], line: _Line, parameters: PectoralParameters) -> NDArray[np.float64]:
     """The path (x, y) of steepest descent beside the line, by dynamic programming across a band."""
     length = float(np.hypot(line.top, line.bottom))
     count = max(8, round(length))
@@ -140,7 +146,7 @@ def _cliff(step: tuple[Plane, Plane], line: _Line, parameters: PectoralParameter
         cv2.remap(plane, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderValue=0) for plane in step
     ]
     gain = np.clip(-(sampled[0] * normal[0] + sampled[1] * normal[1]), -1.0, 4.0)
-    gain = gain - 0.6 * (offsets / reach) ** 2
+    gain = gain - 1.0 * (offsets / reach) ** 2
     # best path from the top; it may move half a working pixel to either side each step
     total = gain[0].copy()
     came = np.zeros(gain.shape, dtype=np.intp)
@@ -179,11 +185,19 @@ def _as_muscle(
     if area_mm2 < 0.5 * parameters.shortest_mm * 6.0:
         return None
     outline = _clipped(frame, polygon)
-    return SegmentedPectoral(PectoralMuscle(frame.contour_to_stored(outline), area_mm2, line.angle_deg), mask)
+    return SegmentedPectoral(
+        PectoralMuscle(
+            frame.contour_to_stored(outline),
+            area_mm2,
+            line.angle_deg,
+            frame.contour_to_stored(_clipped(frame, edge, closed=False)),
+        ),
+        mask,
+    )
 
 
-def _clipped(frame: Frame, polygon: NDArray[np.float64]) -> NDArray[np.float64]:
+def _clipped(frame: Frame, polygon: NDArray[np.float64], *, closed: bool = True) -> NDArray[np.float64]:
     """The polygon, thinned and kept within the frame."""
-    thin = cv2.approxPolyDP(polygon.astype(np.float32)[:, None, :], 0.7, True)[:, 0, :].astype(np.float64)
+    thin = cv2.approxPolyDP(polygon.astype(np.float32)[:, None, :], 0.7, closed)[:, 0, :].astype(np.float64)
     rows, columns = frame.pixels.shape
     return np.column_stack([np.clip(thin[:, 0], 0, columns - 1), np.clip(thin[:, 1], 0, rows - 1)])

@@ -40,6 +40,24 @@ class Reason(StrEnum):
     WORKER_DIED = "worker_died", "the worker process died on this image"
 
 
+class MuscleOutcome(StrEnum):
+    """What became of the search for the pectoral muscle, with the sentence that the person reads."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str) -> MuscleOutcome:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    FOUND = "found", "found"
+    NOT_IN_VIEW = "not_in_view", "the view does not show it"
+    NO_CLEAR_EDGE = "no_clear_edge", "no edge from the upper border to the chest wall is clear enough"
+    TOO_SMALL = "too_small", "what was found is too small for a muscle"
+    NOT_SEARCHED = "not_searched", "the search did not come to an end"
+
+
 class Refusal(StrEnum):
     """Why an image that was measured has no volumetric density, with the sentence that the person reads."""
 

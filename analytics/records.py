@@ -12,7 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from reread.analytics.reasons import Reason
+from reread.analytics.reasons import MuscleOutcome, Reason, Refusal
 
 Contour = tuple[tuple[float, float], ...]
 """Vertices (x_px, y_px) of a closed polygon; the first vertex is not repeated at the end."""
@@ -183,6 +183,8 @@ class PectoralMuscle:
     area_mm2: float
     edge_angle_deg: float
     """angle of the muscle's edge against the vertical, 0 = vertical"""
+    edge: Contour = ()
+    """the edge alone, from the upper border to the chest wall; an open line"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +260,51 @@ class VolumetricDensity:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageQuality:
+    """How good one image is; lengths are None where the size of a pixel is not known."""
+
+    mean_level: float
+    """mean pixel value of the breast without muscle, 0…1"""
+    clipped_dark: float
+    """share of the breast that has its lowest value"""
+    clipped_bright: float
+    """share of the breast that has its highest value"""
+    sharpness: float
+    """spread of detail of 0.2 to 0.4 mm over that of 0.8 to 1.6 mm; falls with blur, grows with noise"""
+    noise: float
+    """robust standard deviation of the finest detail in fat, in units of the spread of the breast"""
+    motion: float
+    """0…1: how much detail the blurred direction lacks against the sharp one; 0 alike in all directions"""
+    cut_front_mm: float | None
+    """length of breast at the border opposite the chest wall"""
+    cut_above_mm: float | None
+    """length of breast at the upper border"""
+    cut_below_mm: float | None
+    """length of breast at the lower border"""
+
+
+@dataclass(frozen=True, slots=True)
+class Positioning:
+    """How the breast was positioned; None where it does not apply or lengths are not known."""
+
+    posterior_nipple_line_mm: float | None
+    """from the nipple square to the muscle's edge, or (CC) to the chest wall border, to the muscle or the border"""
+    muscle_width_mm: float | None
+    """at the upper border"""
+    muscle_length_mm: float | None
+    """along the chest wall border"""
+    muscle_angle_deg: float | None
+    muscle_reaches_nipple_level: bool | None
+    """the posterior nipple line meets the muscle before the border"""
+    muscle_below_nipple_level_mm: float | None
+    """how far the muscle goes on below where that line meets the border; negative: it ends above"""
+    nipple_in_profile: bool | None
+    """None: the nipple was not seen"""
+    fold_on_image: bool | None
+    """the skin comes back to the chest wall before the lower border (oblique and lateral views)"""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One candidate, above or below the operating points."""
 
@@ -327,6 +374,12 @@ class ImageResult:
     times: tuple[StageTime, ...]
     signature: Signature | None = None
     """for the comparison of left and right"""
+    volumetric: VolumetricDensity | None = None
+    volumetric_refusal: Refusal | None = None
+    """why there is no volumetric density; None when there is one, or the breast was not found"""
+    muscle_outcome: MuscleOutcome = MuscleOutcome.NOT_SEARCHED
+    quality: ImageQuality | None = None
+    positioning: Positioning | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -365,6 +418,10 @@ class StudyResult:
     """both breasts; None when no image could be measured"""
     left: DensityScore | None
     right: DensityScore | None
+    volumetric: VolumetricDensity | None = None
+    """both breasts; None when no raw image could be measured"""
+    volumetric_left: VolumetricDensity | None = None
+    volumetric_right: VolumetricDensity | None = None
 
     @property
     def marks(self) -> tuple[tuple[ImageResult, Finding], ...]:

@@ -84,6 +84,60 @@ DENSITY = pa.schema(
         _column("dense_area_mm2", NUMBER, "dense area", unit="mm2"),
         _column("breast_area_mm2", NUMBER, "breast area without pectoral muscle", unit="mm2"),
         _column("dense_threshold", NUMBER, "pixel value, 0…1, above which as much of the breast lies as is dense"),
+        _column("volumetric_percent", NUMBER, "gland volume / breast volume; raw images only", unit="%", optional=True),
+        _column("volumetric_category", TEXT, "a, b, c or d from it", optional=True),
+        _column("breast_volume_cm3", NUMBER, "breast volume, skin included", unit="cm3", optional=True),
+        _column("gland_volume_cm3", NUMBER, "gland volume", unit="cm3", optional=True),
+        _column("thickness_mm", NUMBER, "Body Part Thickness (0018,11A0)", unit="mm", optional=True),
+        _column("volumetric_refusal", TEXT, "named reason why there is no volumetric density", optional=True),
+        *_PROVENANCE,
+    )
+)
+
+QUALITY = pa.schema(
+    (
+        *_IMAGE_KEY,
+        _column("laterality", TEXT, "L or R"),
+        _column("view", TEXT, "View Position of the image"),
+        _column("view_modifiers", pa.list_(TEXT), "modifiers of the view (CID 4015), in words"),
+        _column("spacing_known", TRUTH, "false: no attribute gives the size of a pixel, lengths are null here"),
+        _column("muscle_outcome", TEXT, "found, not_in_view, no_clear_edge, too_small or not_searched"),
+        _column("mean_level", NUMBER, "mean pixel value of the breast without muscle, 0…1", optional=True),
+        _column("clipped_dark", NUMBER, "share of the breast at its lowest value, 0…1", optional=True),
+        _column("clipped_bright", NUMBER, "share of the breast at its highest value, 0…1", optional=True),
+        _column("sharpness", NUMBER, "spread of detail of 0.2–0.4 mm over that of 0.8–1.6 mm", optional=True),
+        _column("noise", NUMBER, "finest detail in fat, in units of the spread of the breast", optional=True),
+        _column("motion", NUMBER, "0…1: lack of fine detail along one direction against another", optional=True),
+        _column("cut_front_mm", NUMBER, "breast at the border opposite the chest wall", unit="mm", optional=True),
+        _column("cut_above_mm", NUMBER, "breast at the upper border", unit="mm", optional=True),
+        _column("cut_below_mm", NUMBER, "breast at the lower border", unit="mm", optional=True),
+        _column(
+            "posterior_nipple_line_mm",
+            NUMBER,
+            "from the nipple to muscle or chest wall border",
+            unit="mm",
+            optional=True,
+        ),
+        _column("muscle_width_mm", NUMBER, "muscle at the upper border", unit="mm", optional=True),
+        _column("muscle_length_mm", NUMBER, "muscle along the chest wall border", unit="mm", optional=True),
+        _column("muscle_angle_deg", NUMBER, "its edge against the vertical", unit="degree", optional=True),
+        _column("muscle_reaches_nipple_level", TRUTH, "the posterior nipple line meets the muscle", optional=True),
+        _column(
+            "muscle_below_nipple_level_mm",
+            NUMBER,
+            "how far the muscle goes on below that line; negative: it ends above",
+            unit="mm",
+            optional=True,
+        ),
+        _column("nipple_in_profile", TRUTH, "null: the nipple was not seen", optional=True),
+        _column("fold_on_image", TRUTH, "the skin comes back to the chest wall on the image", optional=True),
+        _column("kvp", NUMBER, "KVP (0018,0060)", unit="kV", optional=True),
+        _column("anode", TEXT, "element of Anode Target Material (0018,1191)", optional=True),
+        _column("filter_material", TEXT, "element of Filter Material (0018,7050)", optional=True),
+        _column("compressed_thickness_mm", NUMBER, "Body Part Thickness (0018,11A0)", unit="mm", optional=True),
+        _column("compression_force_n", NUMBER, "Compression Force (0018,11A2)", unit="N", optional=True),
+        _column("exposure_mas", NUMBER, "tube current times time", unit="mAs", optional=True),
+        _column("organ_dose_mgy", NUMBER, "Organ Dose (0040,0316)", unit="mGy", optional=True),
         *_PROVENANCE,
     )
 )
@@ -135,6 +189,28 @@ STUDIES = pa.schema(
         _column("percent_density_left", NUMBER, "mean over the views of the left breast", unit="%", optional=True),
         _column("percent_density_right", NUMBER, "mean over the views of the right breast", unit="%", optional=True),
         _column("category", TEXT, "a–d, of the denser breast", optional=True),
+        _column("volumetric_percent", NUMBER, "volumetric density of the mean breast", unit="%", optional=True),
+        _column("volumetric_percent_left", NUMBER, "volumetric density, left breast", unit="%", optional=True),
+        _column("volumetric_percent_right", NUMBER, "volumetric density, right breast", unit="%", optional=True),
+        _column("volumetric_category", TEXT, "a–d, of the denser breast", optional=True),
+        _column("density_left_right", NUMBER, "percent density, left less right", unit="%", optional=True),
+        _column(
+            "density_between_views",
+            NUMBER,
+            "percent density, CC less MLO, mean of the breasts",
+            unit="%",
+            optional=True,
+        ),
+        _column("volumetric_left_right", NUMBER, "volumetric density, left less right", unit="%", optional=True),
+        _column(
+            "volumetric_between_views",
+            NUMBER,
+            "volumetric density, CC less MLO, mean of breasts",
+            unit="%",
+            optional=True,
+        ),
+        _column("nipple_line_left_mm", NUMBER, "posterior nipple line, CC less MLO, left", unit="mm", optional=True),
+        _column("nipple_line_right_mm", NUMBER, "posterior nipple line, CC less MLO, right", unit="mm", optional=True),
         _column("mass_marks", INTEGER, "masses at an operating point, over all views"),
         _column("calcification_marks", INTEGER, "calcification clusters at an operating point, over all views"),
         _column("highest_mass_score", NUMBER, "highest score of a mass candidate", optional=True),
@@ -144,4 +220,10 @@ STUDIES = pa.schema(
     )
 )
 
-TABLES: dict[str, pa.Schema] = {"studies": STUDIES, "images": IMAGES, "density": DENSITY, "findings": FINDINGS}
+TABLES: dict[str, pa.Schema] = {
+    "studies": STUDIES,
+    "images": IMAGES,
+    "density": DENSITY,
+    "quality": QUALITY,
+    "findings": FINDINGS,
+}

@@ -18,7 +18,9 @@ from reread.analytics.records import (
     RejectedImage,
     StudyResult,
     View,
+    VolumetricDensity,
 )
+from reread.analytics.volumetric import volumetric_category
 
 Letter = Callable[[float], str]
 """from percent density to a, b, c or d"""
@@ -59,6 +61,8 @@ def combine_study(
     ordered = matched(_compared(ordered, asymmetry), matching)
     left = breast_density((image for image in ordered if image.header.laterality is Laterality.LEFT), letter)
     right = breast_density((image for image in ordered if image.header.laterality is Laterality.RIGHT), letter)
+    volume_left = breast_volume(image for image in ordered if image.header.laterality is Laterality.LEFT)
+    volume_right = breast_volume(image for image in ordered if image.header.laterality is Laterality.RIGHT)
     return StudyResult(
         study_instance_uid=study_instance_uid,
         revision=revision,
@@ -69,7 +73,44 @@ def combine_study(
         density=_of_both([score for score in (left, right) if score is not None], letter),
         left=left,
         right=right,
+        volumetric=_volume_of_both([score for score in (volume_left, volume_right) if score is not None]),
+        volumetric_left=volume_left,
+        volumetric_right=volume_right,
     )
+
+
+def breast_volume(images: Iterable[ImageResult]) -> VolumetricDensity | None:
+    """Mean volumes of one breast over its views; its percent is gland over breast of those means."""
+    views: dict[View, list[VolumetricDensity]] = defaultdict(list)
+    for image in images:
+        if image.volumetric is not None and image.header.shows_whole_breast:
+            views[image.header.view].append(image.volumetric)
+    means = [_mean_volume(scores) for scores in views.values()]
+    return _mean_volume(means) if means else None
+
+
+def _mean_volume(scores: Sequence[VolumetricDensity]) -> VolumetricDensity:
+    def mean(values: Iterable[float]) -> float:
+        return sum(values) / len(scores)
+
+    breast, gland = mean(s.breast_volume_cm3 for s in scores), mean(s.gland_volume_cm3 for s in scores)
+    percent = 100.0 * gland / max(breast, 1e-6)
+    return VolumetricDensity(
+        volumetric_percent=percent,
+        category=volumetric_category(percent),
+        breast_volume_cm3=breast,
+        gland_volume_cm3=gland,
+        thickness_mm=mean(s.thickness_mm for s in scores),
+        fat_attenuation=mean(s.fat_attenuation for s in scores),
+    )
+
+
+def _volume_of_both(breasts: Sequence[VolumetricDensity]) -> VolumetricDensity | None:
+    """The mean breast, with the letter of the denser one."""
+    if not breasts:
+        return None
+    denser = max(breasts, key=lambda score: score.volumetric_percent)
+    return replace(_mean_volume(breasts), category=denser.category)
 
 
 def _compared(images: tuple[ImageResult, ...], parameters: AsymmetryParameters | None) -> tuple[ImageResult, ...]:
@@ -106,7 +147,7 @@ def breast_density(images: Iterable[ImageResult], letter: Letter = category) -> 
     """Mean density of one breast over its views, with the letter of that mean; None when no image has a density."""
     views: dict[View, list[DensityScore]] = defaultdict(list)
     for image in images:
-        if image.density is not None:
+        if image.density is not None and image.header.shows_whole_breast:
             views[image.header.view].append(image.density)
     means = [_mean(scores, letter) for scores in views.values()]
     return _mean(means, letter) if means else None

@@ -21,6 +21,7 @@ from reread.analytics.records import (
     View,
 )
 from reread.analytics.schema import TABLES
+from reread.analytics.tables_quality import quality_columns, repeatability_columns, volumetric_columns
 
 Row = dict[str, Any]
 
@@ -69,7 +70,8 @@ def tables(
             rows["findings"].extend({**where, **row, **stamp} for row in _findings(image))
             if image.density is not None:
                 density = {name: getattr(image.density, name) for name in image.density.__slots__}
-                rows["density"].append({**where, **density, **stamp})
+                rows["density"].append({**where, **density, **volumetric_columns(image), **stamp})
+            rows["quality"].append({**where, **quality_columns(image), **stamp})
         rows["images"].extend({**key, **_rejected(refused), **stamp} for refused in study.rejected)
     for orphan in orphans:
         key = {"study_instance_uid": orphan.study_instance_uid, "study_revision": 0}
@@ -116,6 +118,7 @@ def _study(study: StudyResult) -> Row:
         "percent_density_left": study.left.percent_density if study.left else None,
         "percent_density_right": study.right.percent_density if study.right else None,
         "category": max(letters, default=None),
+        **repeatability_columns(study),
         "mass_marks": marks.count(FindingKind.MASS),
         "calcification_marks": marks.count(FindingKind.CALCIFICATION),
         "highest_mass_score": best[FindingKind.MASS],

@@ -65,6 +65,22 @@ def refusal(header: ImageHeader) -> Refusal | None:
     return None
 
 
+def try_volume(
+    breast: SegmentedBreast,
+    pectoral: SegmentedPectoral | None,
+    header: ImageHeader,
+    parameters: VolumetricParameters | None = None,
+) -> tuple[VolumetricDensity | None, Refusal | None]:
+    """`measure_volume`, or why not."""
+    refused = refusal(header)
+    if refused is None:
+        try:
+            return measure_volume(breast, pectoral, header, parameters), None
+        except MeasurementFailed:
+            refused = Refusal.NO_REFERENCE
+    return None, refused
+
+
 def measure_volume(
     breast: SegmentedBreast,
     pectoral: SegmentedPectoral | None,
@@ -76,9 +92,9 @@ def measure_volume(
     The relative model (Highnam and Brady 1999; van Engeland et al. 2006, doi 10.1109/TMI.2005.862741): the most fatty
     fully compressed pixel is taken for pure fat, and what another pixel attenuates more is gland, with effective
     coefficients of the beam at the thickness of the breast. Towards the skin line the breast is taken to be rounded
-    (a half circle of the compressed thickness), which gives the volume; fat of that thickness, found as the lowest
-    attenuation at equal depth under the skin, is the reference there. Scatter is taken off first, as a spread share of
-    the signal. Behind the muscle's edge, what is not fat is muscle. Skin counts as breast, not as gland.
+    (a half circle of the compressed thickness), which gives the volume and what fat alone attenuates there. Scatter
+    is taken off first, as a spread share of the signal. Behind the muscle's edge, what is not fat is muscle. Skin
+    counts as breast, not as gland.
 
     Parameters
     ----------
@@ -108,7 +124,7 @@ def measure_volume(
     if float(full.sum()) * spacing_mm**2 < parameters.smallest_reference_mm2:
         raise MeasurementFailed("no part of the breast is compressed to the full thickness")
     fat = float(np.quantile(smooth[full], parameters.fat_quantile))
-    reference = _fat_reference(smooth, depth_mm, breast.mask & ~wide, thick, thickness_mm, fat, beam.fat_per_mm, parameters)
+    reference = np.float32(fat) - np.float32(beam.fat_per_mm) * (np.float32(thickness_mm) - thick)
     dense_mm = beam.gland_mm((depths - reference).astype(np.float32))
     dense_mm = np.clip(dense_mm, 0.0, np.maximum(thick - 2 * parameters.skin_mm, 0))
 
@@ -166,18 +182,3 @@ def _attenuation(
     primary = np.maximum(signal - scatter, np.float32(0.05) * signal)
     out: Plane = -np.log(np.maximum(primary, np.float32(1e-4)))
     return out
-
-
-def _fat_reference(
-    smooth: Plane,
-    depth_mm: Plane,
-    region: Mask,
-    thick: Plane,
-    thickness_mm: float,
-    fat: float,
-    fat_per_mm: float,
-    parameters: VolumetricParameters,
-) -> Plane:
-    """Attenuation of fat alone in every pixel: the model of the rounded edge, lowered where the breast shows less."""
-    model = np.float32(fat) - np.float32(fat_per_mm) * (np.float32(thickness_mm) - thick)
-    return model
