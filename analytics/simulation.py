@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from reread.analytics.records import Contour, Laterality, View
 from reread.analytics.simulation_beam import Beam, BeamTable, beam_table
-from reread.analytics.simulation_detector import RawImage, expose
+from reread.analytics.simulation_detector import Detector, RawImage, expose
 from reread.analytics.simulation_dose import glandular_dose_per_mas_mgy, usual_dose_mgy
 from reread.analytics.simulation_gland import Tissue, tissues
-from reread.analytics.simulation_lesions import BenignGrain
+from reread.analytics.simulation_lesions import BenignGrain, Lesion
 from reread.analytics.simulation_processing import digitised_film, present
 from reread.analytics.simulation_projection import Grid, PathLengths, project
-from reread.analytics.simulation_shape import SkinDistance
+from reread.analytics.simulation_shape import Compression, SkinDistance
 from reread.analytics.simulation_strands import Strand, draw_benign, draw_strands
 from reread.analytics.simulation_truth import BreastTruth, GrainTruth, LesionTruth
 from reread.analytics.simulation_vendors import RawRelation, Vendor
+from reread.analytics.simulation_voxels import VoxelBreast, place_in_gland, project_voxels
 from reread.analytics.simulation_women import Woman, gland_of_view, position, stream
 
 BeamSource = Callable[[str, str, float], Beam]
@@ -133,6 +134,42 @@ def simulate_image(
         stream(woman.seed, woman.number, 6, *key),
         nipple_in_profile=in_profile,
     )
+    return _taken(paths, compression, woman, laterality, year, vendor, detector, beams)
+
+
+def simulate_phantom(
+    breast: VoxelBreast, woman: Woman, lesions: Sequence[Lesion], year: int, vendor: Vendor, beams: BeamSource
+) -> SimulatedImage:
+    """Take a cranio-caudal view of a compressed voxel phantom, as the left breast of a woman.
+
+    Parameters
+    ----------
+    woman
+        Gives identity and random numbers; her own breasts are not used.
+    lesions
+        Planted at places in the gland that follow from the woman's seed.
+    """
+    detector = vendor.detector
+    grid = Grid(detector.rows, detector.columns, detector.pitch_mm)
+    rng = stream(woman.seed, woman.number, 10)
+    placed = [place_in_gland(breast, lesion, grid, rng) for lesion in lesions]
+    paths = project_voxels(breast, placed, grid)
+    return _taken(paths, breast.compression(grid), woman, Laterality.LEFT, year, vendor, detector, beams)
+
+
+def _taken(
+    paths: PathLengths,
+    compression: Compression,
+    woman: Woman,
+    laterality: Laterality,
+    year: int,
+    vendor: Vendor,
+    detector: Detector,
+    beams: BeamSource,
+) -> SimulatedImage:
+    """Expose, process and store."""
+    view = compression.view
+    key = (_SIDES[laterality], _VIEWS[view], year)
     thickness = compression.thickness_mm
     beam = beams(*vendor.beam_for(thickness))
     rng = stream(woman.seed, woman.number, 7, *key)
@@ -267,6 +304,3 @@ def as_stored(truth: BreastTruth, columns: int, *, on_left: bool, step: int = 1)
         lesions=tuple(lesion(each) for each in truth.lesions),
         benign=tuple(grain(each) for each in truth.benign),
     )
-
-
-__all__ = ["BeamSource", "Exposure", "Insides", "PathLengths", "SimulatedImage", "as_stored", "simulate_image"]

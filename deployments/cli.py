@@ -110,6 +110,7 @@ def simulate(
     lesion_share: float = 0.5,
     objects: str = "processing,presentation",
     quick: bool = False,
+    phantom: tuple[Path, ...] = (),
     workers: int = 0,
 ) -> int:
     """Make an archive of simulated mammograms with exact truth: no patient, no X-rays.
@@ -136,6 +137,8 @@ def simulate(
         processing, presentation or both; film is one object of its own.
     quick
         Pixels four times as large, for tests and demonstrations.
+    phantom
+        Compressed voxel phantoms (.mhd, for example of VICTRE) to project instead of made breasts; CC views only.
     workers
         Processes; 0: one per core.
     """
@@ -155,6 +158,7 @@ def simulate(
         lesion_share=lesion_share,
         objects=objects,
         quick=quick,
+        phantoms=phantom,
     )
     with consoles.progress_bar(console):
         outcome = simulate_archive(

@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reread.analytics.records import Laterality, View
-from reread.analytics.simulation import Insides, simulate_image
+from reread.analytics.simulation import Insides, SimulatedImage, simulate_image, simulate_phantom
 from reread.analytics.simulation_beam import SimulationInvalid
 from reread.analytics.simulation_tables import TRUTH_TABLES, Row, image_rows, woman_row
 from reread.analytics.simulation_vendors import Vendor, vendor_of
-from reread.analytics.simulation_women import LesionWish, draw_woman, parse_lesions, stream
+from reread.analytics.simulation_women import LesionWish, Woman, draw_woman, parse_lesions, stream
 from reread.connectors.simulated_beams import beam
 from reread.connectors.simulated_objects import Intent, image_uid, patient_id, study_day, study_uid, write_object
+from reread.connectors.simulated_phantoms import read_phantom
 
 TRUTH_FOLDER = "truth"
 _ROWS_AT_ONCE = 2000
@@ -43,6 +44,8 @@ class SimulationPlan:
     """None: no lesions"""
     intents: tuple[Intent, ...]
     quick: bool
+    phantoms: tuple[Path, ...] = ()
+    """voxel phantoms (.mhd) to project instead of made breasts: each woman is one of them, one view a year"""
 
     def __post_init__(self) -> None:
         if self.women < 1 or self.years < 1:
@@ -118,31 +121,42 @@ def simulate_woman(plan: SimulationPlan, number: int) -> dict[str, list[Row]]:
     """Make all objects of one woman, and the rows about them."""
     woman = draw_woman(plan.seed, number, years=plan.years, wish=plan.wish or LesionWish(0.0))
     vendor = _vendor_for(plan, number)
-    insides = Insides.of(woman)
     patient = patient_id(woman)
     rows: dict[str, list[Row]] = {name: [] for name in TRUTH_TABLES}
     rows["women"].append(woman_row(woman, patient, plan.years))
-    for year in range(plan.years):
-        folder = Path("dicom") / patient / str(study_day(woman, year).year)
+    for image in _images(plan, woman, vendor):
+        day = study_day(woman, image.year)
+        folder = Path("dicom") / patient / str(day.year)
         (plan.out / folder).mkdir(parents=True, exist_ok=True)
+        intents: Sequence[Intent] = ("film",) if vendor.is_film else plan.intents
+        for intent in intents:
+            file = folder / f"{image.laterality.value}{image.view.value}-{intent}.dcm"
+            write_object(image, intent, plan.out / file)
+            names = {
+                "sop_instance_uid": image_uid(image, intent),
+                "patient_id": patient,
+                "study_instance_uid": study_uid(woman, image.year, vendor),
+                "study_date": day.strftime("%Y%m%d"),
+                "file": file.as_posix(),
+                "intent": intent,
+            }
+            for table, found in image_rows(image, names).items():
+                rows[table] += found
+    return rows
+
+
+def _images(plan: SimulationPlan, woman: Woman, vendor: Vendor) -> Iterator[SimulatedImage]:
+    """One after the other, so that one is in memory at a time."""
+    if plan.phantoms:
+        phantom = read_phantom(plan.phantoms[woman.number % len(plan.phantoms)])
+        for year in range(plan.years):
+            yield simulate_phantom(phantom, woman, woman.lesions, year, vendor, beam)
+        return
+    insides = Insides.of(woman)
+    for year in range(plan.years):
         for view in plan.views:
             for laterality in (Laterality.RIGHT, Laterality.LEFT):
-                image = simulate_image(woman, insides, laterality, view, year, plan.years, vendor, beam)
-                intents: Sequence[Intent] = ("film",) if vendor.is_film else plan.intents
-                for intent in intents:
-                    file = folder / f"{laterality.value}{view.value}-{intent}.dcm"
-                    write_object(image, intent, plan.out / file)
-                    names = {
-                        "sop_instance_uid": image_uid(image, intent),
-                        "patient_id": patient,
-                        "study_instance_uid": study_uid(woman, year, vendor),
-                        "study_date": study_day(woman, year).strftime("%Y%m%d"),
-                        "file": file.as_posix(),
-                        "intent": intent,
-                    }
-                    for table, found in image_rows(image, names).items():
-                        rows[table] += found
-    return rows
+                yield simulate_image(woman, insides, laterality, view, year, plan.years, vendor, beam)
 
 
 def _vendor_for(plan: SimulationPlan, number: int) -> Vendor:
@@ -209,6 +223,7 @@ def plan_of_words(
     lesion_share: float,
     objects: str,
     quick: bool,
+    phantoms: tuple[Path, ...] = (),
 ) -> SimulationPlan:
     """The plan that a person wrote as words.
 
@@ -235,4 +250,5 @@ def plan_of_words(
         wish=LesionWish(lesion_share, kinds=kinds) if kinds and lesion_share > 0 else None,
         intents=tuple(known[word] for word in intents),
         quick=quick,
+        phantoms=phantoms,
     )
