@@ -149,7 +149,8 @@ def simulate_phantom(
     lesions
         Planted at places in the gland that follow from the woman's seed.
     """
-    detector = vendor.detector
+    _, across, depth = breast.extent_mm()
+    detector = vendor.field_for(across * 1.15, depth * 1.15)
     grid = Grid(detector.rows, detector.columns, detector.pitch_mm)
     rng = stream(woman.seed, woman.number, 10)
     placed = [place_in_gland(breast, lesion, grid, rng) for lesion in lesions]

@@ -181,7 +181,7 @@ def _nipple(compression: Compression, grid: Grid, total: Map, *, in_profile: boo
         window = np.ix_(rows, columns)
         along, across = (columns - u) * pixel_mm, (rows - v) * pixel_mm
         square = (along[None, :] / (long if in_profile else wide)) ** 2 + (across[:, None] / wide) ** 2
-        chord = 2 * wide * np.sqrt(np.maximum(1 - square, 0)) * (1.0 if in_profile else 0.55)
+        chord = 2 * wide * np.sqrt(np.maximum(1 - square, 0)) * (1.0 if in_profile else 0.4)
         added[window] = np.maximum(chord - total[window], 0) if in_profile else chord
     return added, (u + (long / pixel_mm if in_profile else 0.0), v)
 

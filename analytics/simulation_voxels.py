@@ -58,14 +58,19 @@ class VoxelBreast:
         if PADDLE not in found:
             raise SimulationInvalid(f"phantom {self.name}: no paddle in it; only compressed phantoms can be projected")
 
+    def extent_mm(self) -> tuple[float, float, float]:
+        """Size along height, across and depth of what is not air or paddle."""
+        solid = np.nonzero((self.labels != AIR) & (self.labels != PADDLE))
+        height, across, depth = ((int(at.max()) + 1 - int(at.min())) * self.voxel_mm for at in solid)
+        return height, across, depth
+
     def volume_mm3(self, *labels: int) -> float:
         """Volume of labels: their voxels, counted."""
         return float(np.isin(self.labels, labels).sum()) * self.voxel_mm**3
 
     def compression(self, grid: Grid) -> Compression:
         """How it lies on a detector: centred along the chest wall, as the frame in which lesions are planted."""
-        height, across, depth = np.nonzero((self.labels != AIR) & (self.labels != PADDLE))
-        size = [(int(at.max()) + 1 - int(at.min())) * self.voxel_mm for at in (height, across, depth)]
+        size = self.extent_mm()
         if size[1] > grid.height_mm or size[2] * 1.1 > grid.width_mm:
             raise SimulationInvalid(f"phantom {self.name}: larger than the detector")
         return Compression(
@@ -103,7 +108,9 @@ def project_voxels(breast: VoxelBreast, lesions: Sequence[Lesion], grid: Grid) -
     voxel = breast.voxel_mm
     shape = (grid.rows, min(grid.columns, int(next(iter(paths.values())).shape[1] * voxel / grid.pitch_mm)))
     lengths = {name: _onto(path, voxel, grid.pitch_mm, shape) for name, path in paths.items()}
-    total = np.sum(list(lengths.values()), axis=0, dtype=np.float32)
+    total = np.zeros(shape, dtype=np.float32)
+    for path in lengths.values():
+        total += path
     room = lengths["adipose"] + lengths["glandular"]
     planted = plant(compression, [(lesion, 1.0) for lesion in lesions], shape, grid.pitch_mm, grid.rows, room)
     lesion_path = np.zeros(shape, dtype=np.float32)
@@ -188,7 +195,7 @@ def _own_lesions(
     breast: VoxelBreast, corner: tuple[int, int, int], compression: Compression, grid: Grid
 ) -> tuple[LesionTruth, ...]:
     """The masses that the phantom came with: its connected voxels of that label."""
-    marked, count = ndimage.label(breast.labels == MASS, structure=np.ones((3, 3, 3)))
+    marked, _ = ndimage.label(breast.labels == MASS, structure=np.ones((3, 3, 3)))
     found = []
     for number, part in enumerate(ndimage.find_objects(marked), 1):
         z, y, x = (
@@ -258,7 +265,7 @@ def _truth(
     outline = solid.any(axis=0)
     reach = np.where(outline.any(axis=1), outline.shape[1] - np.argmax(outline[:, ::-1], axis=1), 0)
     rows = np.flatnonzero(reach)
-    x = (reach[rows] - corner[2]) * breast.voxel_mm
+    x = np.asarray((reach[rows] - corner[2]) * breast.voxel_mm, dtype=np.float64)
     y = (rows + 0.5 - corner[1]) * breast.voxel_mm - compression.up_mm + compression.centre_mm
     u, v = compression.on_detector(x, y, np.full(x.shape, compression.middle_mm))
     nipple = np.nonzero(breast.labels == NIPPLE)
@@ -283,9 +290,7 @@ def _truth(
         breast_area_mm2=area * grid.pitch_mm**2,
         muscle_area_mm2=0.0,
         thickness_mm=compression.thickness_mm,
-        skin_line=tuple(
-            (float(a) / grid.pitch_mm - 0.5, float(b) / grid.pitch_mm - 0.5) for a, b in zip(u, v, strict=True)
-        ),
+        skin_line=tuple(zip((u / grid.pitch_mm - 0.5).tolist(), (v / grid.pitch_mm - 0.5).tolist(), strict=True)),
         muscle_line=(),
         nipple_px=(float(nipple_u) / grid.pitch_mm - 0.5, float(nipple_v) / grid.pitch_mm - 0.5),
         nipple_in_profile=tip >= 0,
