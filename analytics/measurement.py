@@ -31,6 +31,9 @@ from reread.analytics.volumetric import VolumetricParameters, refusal, try_volum
 
 Found = TypeVar("Found")
 
+NAME = "reread-mammography"
+"""name of the built-in analysis"""
+
 STAGES = ("breast", "pectoral", "nipple", "density", "quality", "positioning", "calcifications", "masses", "signature")
 """The stages of the built-in analysis, in order; raw images have "volumetric" after "density"."""
 
@@ -89,11 +92,11 @@ class MammographyAnalysis:
 
     @property
     def name(self) -> str:
-        return "reread-mammography"
+        return NAME
 
     @property
     def version(self) -> str:
-        return "0.1.0"
+        return "0.2.0"
 
     @property
     def parameters_digest(self) -> str:

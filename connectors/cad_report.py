@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from reread.analytics.records import ImageHeader, ImageResult, Provenance, StudyResult
+from reread.analytics.calibration import built_in_table
+from reread.analytics.measurement import NAME
+from reread.analytics.records import FindingKind, ImageHeader, ImageResult, Provenance, StudyResult
 from reread.connectors import cad_codes as c
 from reread.connectors.cad_codes import CadReportOptions, Code, in_profile
 from reread.connectors.cad_findings import algorithm_items, image_impression, study_impression
+from reread.connectors.cad_operating_points import operating_point_items
 from reread.connectors.content_items import by_reference, code, container, date, image, number, text, time
 from reread.connectors.header_values import valid_date, valid_time
 
@@ -113,7 +116,9 @@ def _detections(
     """TID 4015 and 4017: every detector ran on every image that succeeded (R0.365)."""
     done = [targets[item.header.sop_instance_uid] for item in images if item.succeeded]
     failed = [targets[item.header.sop_instance_uid] for item in images if not item.succeeded] + rejected
-    points = number("HAS PROPERTIES", c.MAXIMUM_OPERATING_POINT, 2, c.ZERO_TO_TWO)
+    # another analysis has its own operating points, which nobody measured here
+    known = built_in_table().kinds if provenance.algorithm == NAME else {}
+    detectors = {c.MASS: FindingKind.MASS, c.CLUSTER: FindingKind.CALCIFICATION}
 
     def performed(entries: list[tuple[int, ...]]) -> list[Dataset]:
         return [
@@ -124,7 +129,7 @@ def _detections(
                 [
                     *algorithm_items(provenance),
                     *(by_reference("HAS PROPERTIES", entry) for entry in entries),
-                    *([points] if kind in (c.MASS, c.CLUSTER) else []),
+                    *(operating_point_items(known.get(detectors[kind])) if kind in detectors else []),
                 ],
             )
             for kind in (c.MASS, c.CLUSTER, c.BREAST_GEOMETRY)
