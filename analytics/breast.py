@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from skimage import filters
 
+from reread.analytics.breast_skin import SkinParameters, grow_to_skin
 from reread.analytics.errors import MeasurementFailed
 from reread.analytics.frame import Frame, Mask, Plane, disc, largest_contour, resample
 from reread.analytics.records import BreastRegion, Mammogram
@@ -35,6 +36,7 @@ class BreastParameters:
     """the skin line lies this far up from the level of air to that of tissue"""
     smallest_contrast: float = 0.02
     """least difference of breast and background, of the full range"""
+    skin: SkinParameters = field(default_factory=SkinParameters)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +60,7 @@ def find_breast(mammogram: Mammogram, parameters: BreastParameters | None = None
     """Segment the breast.
 
     Minimum cross entropy threshold (Li & Lee 1993, doi 10.1016/0031-3203(93)90115-D) over the exposed film, opening,
-    largest component, hole filling and smoothing.
+    largest component, hole filling and smoothing; then outwards to the skin line (`grow_to_skin`).
 
     Raises
     ------
@@ -83,6 +85,8 @@ def find_breast(mammogram: Mammogram, parameters: BreastParameters | None = None
         mask = np.ascontiguousarray(mask[:, ::-1])
 
     mask = _without_narrow_ends(mask, round(parameters.narrow_mm / frame.spacing_mm))
+    if mask.any():
+        mask = grow_to_skin(frame.pixels, mask, frame.spacing_mm, parameters.skin)
     area_mm2 = float(mask.sum()) * frame.spacing_mm**2
     if area_mm2 < parameters.smallest_area_mm2:
         raise MeasurementFailed("no region of the size of a breast stands out from the background")
