@@ -105,10 +105,12 @@ def scan(
     nearly = blur(spots.usable.astype(np.float32), 0.4 * outer, spacing_mm)
     column, row = spots.points.astype(np.intp).T
     ring_mm2 = np.pi * (outer**2 - inner**2) * np.clip(nearly[row, column], 0.2, 1.0)
+    # a part of a cluster may surprise; the rule itself is for the whole cluster
+    fewest = min(3, parameters.least_members)
     radii = [radius for radius in parameters.radii_mm if radius <= parameters.reach_mm]
     for step in parameters.steps_z:
         chosen = np.flatnonzero(spots.strength >= spots.least_z + step)
-        if len(chosen) < parameters.least_members:
+        if len(chosen) < fewest:
             continue
         tree = cKDTree(points[chosen])
 
@@ -122,7 +124,7 @@ def scan(
         for radius in radii:
             others = count(radius) - 1
             chance = pdtrc(others - 1, rate * np.pi * radius**2)
-            unlikely = np.where(others + 1 >= parameters.least_members, -np.log(np.maximum(chance, 1e-300)), 0.0)
+            unlikely = np.where(others + 1 >= fewest, -np.log(np.maximum(chance, 1e-300)), 0.0)
             better = unlikely > surprise[chosen]
             surprise[chosen[better]] = unlikely[better]
             at_radius[chosen[better]] = radius

@@ -74,7 +74,7 @@ def read_table(text: str) -> CalibrationTable:
         raw = json.loads(text)
         kinds = {kind: _calibration(raw["kinds"][kind.value]) for kind in FindingKind}
         return CalibrationTable(str(raw["version"]), str(raw["measured_on"]), kinds)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise SettingsInvalid(f"the table of operating points cannot be read: {error}") from error
 
 

@@ -5,7 +5,7 @@ import pytest
 from phantoms import phantom
 
 from reread.analytics.breast import find_breast
-from reread.analytics.masses import MassParameters, find_masses, operating_point
+from reread.analytics.masses import MassParameters, find_masses
 from reread.analytics.pectoral import find_pectoral
 from reread.analytics.records import Finding, FindingKind, Laterality, Mammogram, View
 
@@ -71,8 +71,3 @@ def test_candidates_are_in_order_and_apart() -> None:
     points = np.array([(f.x_px, f.y_px) for f in findings]) * 0.2
     distance = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1)) + 100 * np.eye(len(points))
     assert distance.min() > 6
-
-
-@pytest.mark.parametrize(("score", "point"), [(0.95, 0), (0.8, 0), (0.75, 1), (0.6, 2), (0.59, None)])
-def test_operating_point_is_the_most_specific_one(score: float, point: int | None) -> None:
-    assert operating_point(score, (0.8, 0.7, 0.6)) == point
