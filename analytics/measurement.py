@@ -121,7 +121,7 @@ class MammographyAnalysis:
         )
         nipple = clock.run("nipple", lambda: find_nipple(breast, pectoral, chosen.nipple))
         density = clock.run("density", lambda: measure_density(breast, pectoral, chosen.density))
-        refused = refusal(mammogram.header)
+        refused = refusal(mammogram.header, chosen.volumetric)
         volumetric = None
         if refused is None:
             volumetric, refused = clock.run(

@@ -20,6 +20,9 @@ from reread.analytics.records import Acquisition, ImageHeader, VolumetricDensity
 class VolumetricParameters:
     """Geometry, scatter, reference and categories."""
 
+    logarithms_of_full_scale: float | None = None
+    """natural logarithms of exposure that the whole range of logarithmic (LOG) raw values spans: a property of the
+    devices of a site, in no attribute; None: such images are refused"""
     support_mm: float = 20.0
     """height of the breast support above the detector, where the header gives no magnification"""
     scatter_per_cm: float = 0.12
@@ -47,12 +50,12 @@ class VolumetricParameters:
     """percent; the same grades"""
 
 
-def refusal(header: ImageHeader) -> Refusal | None:
+def refusal(header: ImageHeader, parameters: VolumetricParameters | None = None) -> Refusal | None:
     """Why volumetric density cannot be measured on an image; None when it can."""
     taken = header.acquisition
     if not header.for_processing:
         return Refusal.FOR_PRESENTATION
-    if taken.log_range is None:
+    if _log_range(taken, parameters or VolumetricParameters()) is None:
         return Refusal.UNKNOWN_SCALE
     if taken.thickness_mm is None or not 10 <= taken.thickness_mm <= 150:
         return Refusal.NO_THICKNESS
@@ -72,7 +75,7 @@ def try_volume(
     parameters: VolumetricParameters | None = None,
 ) -> tuple[VolumetricDensity | None, Refusal | None]:
     """`measure_volume`, or why not."""
-    refused = refusal(header)
+    refused = refusal(header, parameters)
     if refused is None:
         try:
             return measure_volume(breast, pectoral, header, parameters), None
@@ -108,13 +111,14 @@ def measure_volume(
     """
     parameters = parameters or VolumetricParameters()
     taken, frame = header.acquisition, breast.frame
-    if taken.log_range is None or taken.kvp is None or taken.thickness_mm is None:
+    log_range = _log_range(taken, parameters)
+    if log_range is None or taken.kvp is None or taken.thickness_mm is None:
         raise MeasurementFailed("beam, thickness or the scale of the values is unknown")
     thickness_mm = taken.thickness_mm
     spacing_mm = frame.spacing_mm / magnification(taken, parameters)
     depth_mm = breast.depth_mm * np.float32(spacing_mm / frame.spacing_mm)
     thick = thickness_map(depth_mm, breast.mask, thickness_mm)
-    depths = _attenuation(frame.pixels, breast.mask, thick, taken, spacing_mm, parameters)
+    depths = _attenuation(frame.pixels * np.float32(log_range), breast.mask, thick, taken, spacing_mm, parameters)
     beam = effective_attenuation(taken.anode, taken.filter_material, taken.kvp, thickness_mm)
 
     muscle = np.zeros_like(breast.mask) if pectoral is None else pectoral.mask
@@ -169,11 +173,19 @@ def volumetric_category(percent: float, parameters: VolumetricParameters | None 
     return "abcd"[sum(percent >= bound for bound in bounds)]
 
 
+def _log_range(taken: Acquisition, parameters: VolumetricParameters) -> float | None:
+    return taken.log_range if taken.log_range is not None else parameters.logarithms_of_full_scale
+
+
 def _attenuation(
-    pixels: Plane, mask: Mask, thick: Plane, taken: Acquisition, spacing_mm: float, parameters: VolumetricParameters
+    attenuation: Plane,
+    mask: Mask,
+    thick: Plane,
+    taken: Acquisition,
+    spacing_mm: float,
+    parameters: VolumetricParameters,
 ) -> Plane:
     """-ln(primary signal), up to a constant."""
-    attenuation = pixels * np.float32(taken.log_range or 0.0)
     level = float(np.median(attenuation[mask]))
     signal = np.exp(np.clip(level - attenuation, -6, 6)).astype(np.float32)
     share = parameters.scatter_per_cm / 10 * (1.0 if taken.has_grid is False else parameters.grid_factor)
