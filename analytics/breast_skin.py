@@ -88,7 +88,7 @@ def _air(beyond: Plane, tissue: float) -> Points:
     film = float(np.quantile(beyond, 0.05))
     local = ndimage.median_filter(np.quantile(beyond, 0.2, axis=1), size=min(41, len(beyond)), mode="nearest")
     # where the profile never leaves the breast, the film's own air holds
-    return np.clip(local, film, film + 0.12 * (tissue - film))[:, None]
+    return np.asarray(np.clip(local, film, film + 0.12 * (tissue - film))[:, None])
 
 
 def _best_path(gain: Points, stiffness: float) -> NDArray[np.intp]:
