@@ -267,7 +267,7 @@ def _truth(
     rows = np.flatnonzero(reach)
     x = np.asarray((reach[rows] - corner[2]) * breast.voxel_mm, dtype=np.float64)
     y = (rows + 0.5 - corner[1]) * breast.voxel_mm - compression.up_mm + compression.centre_mm
-    u, v = compression.on_detector(x, y, np.full(x.shape, compression.middle_mm))
+    u, v = compression.on_detector(x, y.astype(np.float64), np.full(x.shape, compression.middle_mm))
     nipple = np.nonzero(breast.labels == NIPPLE)
     tip = int(np.argmax(nipple[2])) if nipple[2].size else -1
     at = (

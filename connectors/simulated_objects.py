@@ -61,6 +61,13 @@ def study_day(woman: Woman, year: int) -> date:
     return date(_FIRST_YEAR + year, 1, 6) + timedelta(days=(woman.number * 37 + woman.seed * 11) % 350)
 
 
+def birth_date(woman: Woman) -> date:
+    """Her birthday: it makes her age in the first examination what it is."""
+    first = study_day(woman, 0)
+    month, day = 1 + woman.number % 12, 1 + woman.number % 28
+    return date(first.year - woman.age_years - ((month, day) > (first.month, first.day)), month, day)
+
+
 def _device(vendor: Vendor) -> str:
     detector = vendor.detector
     return f"{vendor.key}-{detector.rows}x{detector.columns}"
@@ -115,14 +122,13 @@ def simulated_object(image: SimulatedImage, intent: Intent) -> Dataset:
 def _patient_and_study(target: Dataset, image: SimulatedImage, intent: Intent) -> None:
     woman, vendor = image.woman, image.vendor
     day = study_day(woman, image.year)
-    age = woman.age_years + image.year
     target.PatientName = f"Simulated^Woman {woman.number:06d}"
     target.PatientID = patient_id(woman)
     target.IssuerOfPatientID = "REREAD SIMULATION"
     target.PatientSex = "F"
-    target.PatientBirthDate = f"{day.year - age - 1}{1 + woman.number % 12:02d}{1 + woman.number % 28:02d}"
-    born = date(day.year - age - 1, 1 + woman.number % 12, 1 + woman.number % 28)
-    target.PatientAge = f"{(day - born).days * 4 // 1461:03d}Y"
+    born = birth_date(woman)
+    target.PatientBirthDate = born.strftime("%Y%m%d")
+    target.PatientAge = f"{day.year - born.year - ((day.month, day.day) < (born.month, born.day)):03d}Y"
     target.PatientComments = _NOTICE
     target.StudyInstanceUID = study_uid(woman, image.year, vendor)
     target.SeriesInstanceUID = derived_uid("simulated series", target.StudyInstanceUID, intent)
