@@ -33,8 +33,10 @@ class VolumetricParameters:
     """standard deviation of the spread of scatter"""
     smoothing_mm: float = 1.0
     """standard deviation of the smoothing before the reference is taken"""
-    fat_quantile: float = 0.02
-    """this quantile of the attenuation of fully compressed breast stands for pure fat"""
+    fat_quantile: float = 0.05
+    """this quantile of the attenuation of nearly fully compressed breast stands for pure fat"""
+    full_from: float = 0.85
+    """the reference is looked for from this part of the compressed thickness on"""
     skin_mm: float = 1.45
     """thickness of the skin (Huang et al. 2008, doi 10.1118/1.2841938)"""
     muscle_margin_mm: float = 3.0
@@ -124,12 +126,15 @@ def measure_volume(
     muscle = np.zeros_like(breast.mask) if pectoral is None else pectoral.mask
     wide = cv2.dilate(muscle.astype(np.uint8), disc(parameters.muscle_margin_mm, spacing_mm)) > 0
     smooth = blur(depths, parameters.smoothing_mm, spacing_mm)
-    full: Mask = breast.mask & ~wide & (depth_mm > thickness_mm / 2)
-    if float(full.sum()) * spacing_mm**2 < parameters.smallest_reference_mm2:
+    nearly_full: Mask = breast.mask & ~wide & (thick > parameters.full_from * thickness_mm)
+    if float(nearly_full.sum()) * spacing_mm**2 < parameters.smallest_reference_mm2:
         raise MeasurementFailed("no part of the breast is compressed to the full thickness")
-    fat = float(np.quantile(smooth[full], parameters.fat_quantile))
-    reference = np.float32(fat) - np.float32(beam.fat_per_mm) * (np.float32(thickness_mm) - thick)
-    dense_mm = beam.gland_mm((depths - reference).astype(np.float32))
+    # what fat alone would attenuate less, or skin more, than in the middle of the breast
+    inner = thickness_map(depth_mm - parameters.skin_mm, breast.mask, thickness_mm - 2 * parameters.skin_mm)
+    skin = np.maximum(thick - inner, 0) - 2 * parameters.skin_mm
+    edge = beam.fat_per_mm * (thickness_mm - thick) - beam.gland_per_mm * np.maximum(skin, 0)
+    fat = float(np.quantile((smooth + edge)[nearly_full], parameters.fat_quantile))
+    dense_mm = beam.gland_mm((depths + edge - fat).astype(np.float32))
     dense_mm = np.clip(dense_mm, 0.0, np.maximum(thick - 2 * parameters.skin_mm, 0))
 
     pixel_cm3 = spacing_mm**2 / 1000
@@ -160,7 +165,7 @@ def magnification(taken: Acquisition, parameters: VolumetricParameters) -> float
 def thickness_map(depth_mm: Plane, mask: Mask, thickness_mm: float) -> Plane:
     """Thickness in mm of a breast with round edges, from the depth under the skin line."""
     radius = thickness_mm / 2
-    short = np.maximum(radius - depth_mm, 0)
+    short = np.clip(radius - depth_mm, 0, radius)
     chord = 2 * np.sqrt(np.maximum(radius**2 - short**2, 0))
     out: Plane = np.where(mask, chord, 0).astype(np.float32)
     return out
