@@ -113,8 +113,8 @@ def test_a_site_can_give_the_scale_of_its_logarithmic_values() -> None:
 
 def test_a_breast_that_is_nowhere_fully_compressed_has_no_reference() -> None:
     image, _, _ = slab(5.0)
-    thick = replace(image.header, acquisition=replace(TAKEN, thickness_mm=149.0))
-    assert try_volume(find_breast(image), None, thick) == (None, Refusal.NO_REFERENCE)
+    wanted = VolumetricParameters(smallest_reference_mm2=1e5)
+    assert try_volume(find_breast(image), None, image.header, wanted) == (None, Refusal.NO_REFERENCE)
 
 
 def test_it_goes_through_the_analysis_to_the_woman() -> None:
