@@ -196,10 +196,10 @@ def _grains(rng: Generator, chosen: LesionClass, radius_mm: float) -> list[Grain
     count = int(np.clip(round(rng.lognormal(np.log(9), 0.55)), 4, 40))
     # median diameter in mm, its spread (of the logarithm), elongation, packing of the mineral
     median, spread, longest, packing = {
-        LesionClass.PUNCTATE: (0.32, 0.25, 1.3, 0.55),
-        LesionClass.PLEOMORPHIC: (0.36, 0.45, 2.4, 0.55),
-        LesionClass.AMORPHOUS: (0.22, 0.25, 1.5, 0.40),
-        LesionClass.LINEAR: (0.24, 0.25, 4.5, 0.60),
+        LesionClass.PUNCTATE: (0.32, 0.25, 1.3, 0.40),
+        LesionClass.PLEOMORPHIC: (0.36, 0.45, 2.4, 0.42),
+        LesionClass.AMORPHOUS: (0.22, 0.25, 1.5, 0.32),
+        LesionClass.LINEAR: (0.24, 0.25, 4.5, 0.45),
     }[chosen]
     material = "calcium_oxalate" if chosen is LesionClass.AMORPHOUS and rng.random() < 0.5 else "hydroxyapatite"
     branch = _unit(rng)

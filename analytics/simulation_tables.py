@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from reread.analytics.simulation import SimulatedImage
+from reread.analytics.simulation_lesions import LesionClass
 from reread.analytics.simulation_truth import GrainTruth
 from reread.analytics.simulation_women import Woman
 
@@ -123,12 +124,41 @@ CALCIFICATIONS = pa.schema(
         _column("visible", TRUTH, "whether it lies on the image"),
     )
 )
+LABELS = pa.schema(
+    (
+        _column("image", TEXT, "path of the DICOM file under the folder of the simulation, without its ending"),
+        _column("case", INTEGER, "number of the woman, from 1"),
+        _column("side", TEXT, "L or R"),
+        _column("tissue", TEXT, "F, G or D: volumetric density below 7.5 %, below 15.5 %, above"),
+        _column("abnormality", TEXT, "NORM, CALC, CIRC, SPIC, MISC (an ill-defined mass), ARCH or ASYM"),
+        _column(
+            "x_image",
+            NUMBER,
+            "centre: column; empty for NORM, and where it is not on the image",
+            unit="px",
+            optional=True,
+        ),
+        _column("y_image_from_top", NUMBER, "centre: row", unit="px", optional=True),
+        _column("radius_px", NUMBER, "radius of the circle round it, at least 5 mm", unit="px", optional=True),
+        _column("sop_instance_uid", TEXT, "SOP Instance UID (0008,0018)"),
+    )
+)
+"""One row per lesion, or per image without one, with the columns of the labels of mini-MIAS (Suckling et al. 1994)."""
 TRUTH_TABLES: dict[str, pa.Schema] = {
     "women": WOMEN,
     "images": IMAGES,
     "lesions": LESIONS,
     "calcifications": CALCIFICATIONS,
+    "labels": LABELS,
 }
+_MIAS_CLASS = {
+    LesionClass.CIRCUMSCRIBED: "CIRC",
+    LesionClass.SPICULATED: "SPIC",
+    LesionClass.ILL_DEFINED: "MISC",
+    LesionClass.ARCHITECTURAL: "ARCH",
+    LesionClass.FOCAL: "ASYM",
+}
+_LEAST_RADIUS_MM = 5.0
 
 
 def woman_row(woman: Woman, patient_id: str, years: int) -> Row:
@@ -208,7 +238,30 @@ def image_rows(image: SimulatedImage, names: Row) -> dict[str, list[Row]]:
         grains += [_grain_row(numbered, number, grain) for number, grain in enumerate(one.grains, 1)]
     benign = {**key, "lesion_number": 0}
     grains += [_grain_row(benign, number, grain) for number, grain in enumerate(truth.benign, 1)]
-    return {"images": [row], "lesions": lesions, "calcifications": grains}
+    return {"images": [row], "lesions": lesions, "calcifications": grains, "labels": _label_rows(image, names)}
+
+
+def _label_rows(image: SimulatedImage, names: Row) -> list[Row]:
+    percent = image.truth.volumetric_percent
+    common = {
+        "image": names["file"].removesuffix(".dcm"),
+        "case": image.woman.number + 1,
+        "side": image.laterality.value,
+        "tissue": "F" if percent < 7.5 else "G" if percent < 15.5 else "D",
+        "abnormality": "NORM",
+        "x_image": None,
+        "y_image_from_top": None,
+        "radius_px": None,
+        "sop_instance_uid": names["sop_instance_uid"],
+    }
+    rows = []
+    for one in image.truth.lesions:
+        row = {**common, "abnormality": _MIAS_CLASS.get(one.lesion.lesion_class, "CALC")}
+        if one.visible:
+            row |= {"x_image": one.x_px, "y_image_from_top": one.y_px}
+            row["radius_px"] = max(one.radius_px, _LEAST_RADIUS_MM / image.spacing_mm)
+        rows.append(row)
+    return rows or [common]
 
 
 def _grain_row(numbered: Row, number: int, grain: GrainTruth) -> Row:

@@ -26,6 +26,7 @@ from pydantic.fields import FieldInfo
 from reread.analytics.measurement import MammographyAnalysis, Parameters
 from reread.analytics.reasons import Reason
 from reread.analytics.schema import TABLES
+from reread.analytics.simulation_tables import TRUTH_TABLES
 from reread.connectors.warehouse import VIEWS, Warehouse
 from reread.deployments.cli import app
 from reread.deployments.settings import PeerGroup, RouteGroup, Settings
@@ -143,6 +144,28 @@ def tables_page() -> str:
     return _page(lines)
 
 
+def simulation_page() -> str:
+    """The truth tables of `reread simulate`."""
+    lines = [
+        "# Truth of simulations",
+        "",
+        "`reread simulate` writes `truth/` with these tables, each as Parquet and as CSV (lists as JSON).",
+        "How to use them: [Simulate](../how-to/simulate.md).",
+    ]
+    for name, schema in TRUTH_TABLES.items():
+        rows = [
+            [
+                f"`{column.name}`",
+                _arrow(column.type),
+                *(column.metadata[key].decode() for key in (b"unit", b"meaning")),
+                "yes" if column.nullable else "no",
+            ]
+            for column in schema
+        ]
+        lines += ["", f"## `{name}`", "", *_table(["column", "type", "unit", "meaning", "may be null"], rows)]
+    return _page(lines)
+
+
 def _view_text(name: str) -> tuple[str, str]:
     text = resources.files("reread.analytics").joinpath(f"views/{name}.sql").read_text("utf-8").strip()
     lines = text.splitlines()
@@ -243,6 +266,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "reasons.md": reasons_page,
     "parameters.md": parameters_page,
+    "simulation.md": simulation_page,
 }
 
 

@@ -97,6 +97,37 @@ def test_doses_are_those_of_screening():
     assert thick == sorted(thick, reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("pair", "kvp", "thickness"), [(("W", "Rh"), 28, 53), (("Mo", "Mo"), 28, 45), (("Rh", "Rh"), 30, 60)]
+)
+def test_the_dose_lies_between_what_energy_balance_allows(pair, kvp, thickness):
+    """More than what the photoelectric effect takes at the first interaction, less than all that interacts."""
+    import xraydb
+
+    made = beam(*pair, kvp)
+    shares = {"adipose": {"H": 0.112, "C": 0.619, "N": 0.017, "O": 0.251}}
+    shares["glandular"] = {"H": 0.102, "C": 0.184, "N": 0.032, "O": 0.677, "P": 0.002, "S": 0.001, "K": 0.001}
+    density = {"adipose": 0.93, "glandular": 1.04}
+    photo = {
+        name: density[name]
+        / 10
+        * sum(w * xraydb.mu_elam(e, made.energies_kev * 1000, kind="photo") for e, w in parts.items())
+        for name, parts in shares.items()
+    }
+    total = (made.mu_per_mm["adipose"] + made.mu_per_mm["glandular"]) / 2
+    mixed = (photo["adipose"] + photo["glandular"]) / 2
+    surface = made.fluence_per_mas * (650 / (650 - 12 - thickness)) ** 2 * np.exp(-5 * made.mu_per_mm["adipose"])
+    interacting = surface * (1 - np.exp(-total * (thickness - 10))) * made.energies_kev
+    # gland takes more than its share of the energy
+    per_mass = (
+        1.602e-16 * 1000 / ((thickness - 10) * 0.985e-6) * float(np.mean(photo["glandular"] / 1.04 / (mixed / 0.985)))
+    )
+    least, most = float((interacting * mixed / total).sum()) * per_mass, float(interacting.sum()) * per_mass
+    dose = glandular_dose_per_mas_mgy(made, thickness, 12)
+    assert least < dose < most
+    assert dose == pytest.approx((least + most) / 2, rel=0.2)
+
+
 @pytest.mark.parametrize(("anode", "filter_material", "kvp"), [("Cu", "Rh", 28), ("W", "Mo", 28), ("W", "Rh", 60)])
 def test_a_beam_that_does_not_exist_is_named(anode, filter_material, kvp):
     with pytest.raises(SimulationInvalid, match=r"known: W/Rh|outside 22 to 40"):

@@ -106,6 +106,18 @@ def test_the_truth_knows_every_object(archive: Path):
         assert row["visible"] == (0 <= row["x_px"] < image["columns"] and 0 <= row["y_px"] < image["rows"])
 
 
+def test_labels_say_what_lesions_say(archive: Path):
+    labels = pq.read_table(archive / "truth" / "labels.parquet").to_pylist()
+    images = {row["sop_instance_uid"]: row for row in pq.read_table(archive / "truth" / "images.parquet").to_pylist()}
+    assert {row["sop_instance_uid"] for row in labels} == set(images)
+    for row in labels:
+        image = images[row["sop_instance_uid"]]
+        assert f"{row['image']}.dcm" == image["file"]
+        assert (row["abnormality"] == "NORM") == (image["lesion_count"] == 0)
+        if row["x_image"] is not None:
+            assert row["radius_px"] * image["spacing_mm"] >= 5 - 1e-9
+
+
 def test_reread_measures_what_it_simulated(archive: Path, tmp_path: Path):
     outcome = measure_paths((archive / "dicom",), tmp_path, workers=1)
     assert not outcome.rejected
