@@ -11,6 +11,7 @@ from scipy.special import pdtrc
 
 from reread.analytics.breast import SegmentedBreast
 from reread.analytics.calcifications_spots import SpotParameters, Spots, find_spots
+from reread.analytics.calcifications_vessels import VesselParameters, along_a_vessel
 from reread.analytics.calibration import Calibration, built_in_table, operating_point
 from reread.analytics.frame import Frame, blur, resample
 from reread.analytics.masses_shape import Surroundings, brightness_range, long_axis, place
@@ -25,6 +26,7 @@ class CalcificationParameters:
     spacing_mm: float = 0.1
     """working pixel distance; a coarser image stays as it is"""
     spots: SpotParameters = field(default_factory=SpotParameters)
+    vessels: VesselParameters = field(default_factory=VesselParameters)
     least_members: int = 3
     """fewest calcifications of a cluster …"""
     area_mm2: float = 100.0
@@ -144,6 +146,8 @@ def _clusters(
     """Take the most surprising neighbourhood, then the next; a spot belongs to one cluster."""
     spacing = frame.spacing_mm
     tree = cKDTree(spots.points * spacing)
+    objects = np.concatenate([spots.points, spots.dashes]) * spacing
+    clear = np.concatenate([spots.strength, spots.dash_strength])
     free = np.ones(len(spots.points), dtype=bool)
     found: list[Finding] = []
     for seed in np.argsort(-surprise, kind="stable"):
@@ -158,6 +162,10 @@ def _clusters(
         members = members[free[members]]
         if len(members) >= parameters.least_members:
             evidence = evidence_of(spots, members, float(surprise[seed]), spacing, parameters)
+            # faint spots about a vessel are noise and say nothing about it
+            alike = clear >= parameters.vessels.as_clear * float(np.median(spots.strength[members]))
+            if along_a_vessel(spots.points[members].mean(axis=0) * spacing, objects[alike], parameters.vessels):
+                evidence *= parameters.vessels.factor
             found.append(_finding(frame, breast, spots, members, evidence, around, calibration))
         free[members] = False
     return tuple(sorted(found, key=lambda finding: (-finding.score, finding.y_px, finding.x_px)))

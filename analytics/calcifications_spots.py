@@ -64,6 +64,10 @@ class Spots:
     usable: Mask
     """where spots were looked for"""
     least_z: float
+    dashes: NDArray[np.float64]
+    """(x, y) of the bright objects that are thin and long: pieces of vessel walls, fibres; (n, 2)"""
+    dash_strength: NDArray[np.float64]
+    """how far those stand out, (n,)"""
 
 
 def find_spots(
@@ -84,7 +88,7 @@ def find_spots(
     # local noise: the outliers, which are what is looked for, are clipped before it is measured
     values = sharp[::4, ::4][usable[::4, ::4]]
     if values.size < 100:
-        return Spots(np.empty((0, 2)), np.empty(0), np.empty(0), usable, least_z)
+        return Spots(np.empty((0, 2)), np.empty(0), np.empty(0), usable, least_z, np.empty((0, 2)), np.empty(0))
     limit = np.float32(4.0 * 1.4826 * float(np.median(np.abs(values))) + 1e-6)
     weight = usable.astype(np.float32)
     power = np.clip(sharp, -limit, limit)
@@ -100,7 +104,7 @@ def find_spots(
     x, y = x[round_enough], y[round_enough]
     order = np.argsort(-z[y, x], kind="stable")[: 2 * parameters.most]
     x, y = x[order], y[order]
-    keep, size_mm = _objects(frame, sharp, x, y, z[y, x], parameters)
+    keep, size_mm, dashes = _objects(frame, sharp, x, y, z[y, x], parameters)
     keep = keep[: parameters.most]
     return Spots(
         np.column_stack([x, y])[keep].astype(np.float64),
@@ -108,6 +112,8 @@ def find_spots(
         size_mm[keep],
         usable,
         least_z,
+        np.column_stack([x, y])[dashes].astype(np.float64),
+        z[y, x][dashes].astype(np.float64),
     )
 
 
@@ -193,8 +199,8 @@ def _objects(
     y: NDArray[np.intp],
     strength: NDArray[np.float64],
     parameters: SpotParameters,
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """One spot for each object (its clearest), and its largest extent: indices that are kept, and all extents in mm."""
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
+    """One spot for each object (its clearest): indices that are kept, all extents in mm, indices of thin long ones."""
     spacing = frame.spacing_mm
     smooth = cv2.GaussianBlur(frame.pixels, (0, 0), max(0.1 / spacing, 0.4))
     element = disc(parameters.surroundings_mm, spacing)
@@ -203,7 +209,7 @@ def _objects(
     rows, columns = smooth.shape
     owned = np.zeros((rows, columns), dtype=bool)
     size_mm = np.zeros(len(x))
-    keep = []
+    keep, dashes = [], []
     for index in range(len(x)):
         column, row = int(x[index]), int(y[index])
         if owned[row, column]:
@@ -229,4 +235,6 @@ def _objects(
         line = long > parameters.longest_thin_mm and long > 3 * max(thin, spacing)
         if long <= parameters.largest_mm and not line:
             keep.append(index)
-    return np.array(keep, dtype=np.intp), size_mm
+        elif line:
+            dashes.append(index)
+    return np.array(keep, dtype=np.intp), size_mm, np.array(dashes, dtype=np.intp)

@@ -16,7 +16,7 @@ from reread.analytics.records import FindingKind, ImageResult
 RATES = {FindingKind.MASS: (0.25, 0.5, 1.0), FindingKind.CALCIFICATION: (0.1, 0.25, 0.5)}
 """false marks a normal image at the operating points 0, 1 and 2"""
 KINDS = {FindingKind.MASS: ("masses", "asymmetry and distortion"), FindingKind.CALCIFICATION: ("clusters",)}
-VERSION = "2"
+VERSION = "3"
 
 
 def evidence(results: Sequence[ImageResult], kind: FindingKind) -> dict[str, Candidates]:

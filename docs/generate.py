@@ -224,17 +224,30 @@ def parameters_page() -> str:
         "How they were chosen: [Accuracy](../accuracy.md).",
     ]
     defaults = Parameters()
+    alone = [item for item in fields(defaults) if not is_dataclass(getattr(defaults, item.name))]
+    meanings = _attribute_docstrings(Parameters)
+    rows = [[f"`{item.name}`", f"`{getattr(defaults, item.name)}`", meanings.get(item.name, "")] for item in alone]
+    lines += ["", *_table(["parameter", "value", "meaning"], rows)]
     for group in fields(defaults):
-        part = getattr(defaults, group.name)
-        if not is_dataclass(part):
-            raise TypeError(f"{group.name} is no group of parameters")
-        meanings = _attribute_docstrings(type(part))
-        lines += ["", f"## `{group.name}`", "", inspect.getdoc(type(part)) or "", ""]
-        rows = [
-            [f"`{item.name}`", f"`{getattr(part, item.name)}`", meanings.get(item.name, "")] for item in fields(part)
-        ]
-        lines += _table(["parameter", "value", "meaning"], rows)
+        if group not in alone:
+            lines += _parameter_group(group.name, getattr(defaults, group.name))
     return _page(lines)
+
+
+def _parameter_group(name: str, part: Any) -> list[str]:
+    """One group of parameters, then the groups in it."""
+    meanings = _attribute_docstrings(type(part))
+    inner = [item.name for item in fields(part) if is_dataclass(getattr(part, item.name))]
+    rows = [
+        [f"`{item.name}`", f"`{getattr(part, item.name)}`", meanings.get(item.name, "")]
+        for item in fields(part)
+        if item.name not in inner
+    ]
+    lines = ["", f"## `{name}`", "", inspect.getdoc(type(part)) or "", ""]
+    lines += _table(["parameter", "value", "meaning"], rows)
+    for below in inner:
+        lines += _parameter_group(f"{name}.{below}", getattr(part, below))
+    return lines
 
 
 def _attribute_docstrings(kind: type) -> dict[str, str]:

@@ -8,6 +8,7 @@ from phantoms import Phantom, phantom
 from reread.analytics.breast import find_breast
 from reread.analytics.calcifications import CalcificationParameters, evidence_of, find_calcifications, scan
 from reread.analytics.calcifications_spots import SpotParameters, Spots, find_spots, least_z_at
+from reread.analytics.calcifications_vessels import along_a_vessel
 from reread.analytics.frame import resample
 from reread.analytics.pectoral import find_pectoral
 from reread.analytics.records import Finding, FindingKind, Laterality, Mammogram, Nature, View
@@ -88,7 +89,9 @@ def test_no_calcification_belongs_to_two_clusters() -> None:
 def spots_at(points_mm: list[tuple[float, float]], strength: float = 6.0, spacing_mm: float = 0.2) -> Spots:
     points = np.array(points_mm, np.float64) / spacing_mm
     usable = np.ones((500, 500), dtype=bool)
-    return Spots(points, np.full(len(points), strength), np.full(len(points), 0.3), usable, 3.0)
+    return Spots(
+        points, np.full(len(points), strength), np.full(len(points), 0.3), usable, 3.0, np.empty((0, 2)), np.empty(0)
+    )
 
 
 SCATTERED = [(float(x), float(y)) for x in range(8, 100, 14) for y in range(8, 100, 14)]
@@ -132,7 +135,9 @@ def test_members_on_a_line_count_less_and_three_are_no_line() -> None:
 
 def test_the_strongest_spot_alone_is_no_evidence() -> None:
     weak = spots_at([(40.0, 50.0), (41.0, 50.0), (40.0, 51.0)], strength=3.0)
-    one_strong = Spots(weak.points, np.array([50.0, 3.0, 3.0]), weak.size_mm, weak.usable, 3.0)
+    one_strong = Spots(
+        weak.points, np.array([50.0, 3.0, 3.0]), weak.size_mm, weak.usable, 3.0, weak.dashes, weak.dash_strength
+    )
     assert evidence_of(one_strong, np.arange(3), 9.0, 0.2, CalcificationParameters()) == 0
 
 
@@ -200,3 +205,52 @@ def test_a_cluster_keeps_position_and_size_of_each_calcification() -> None:
     assert best.shape.contrast_percent > 20
     assert best.shape.spiculation_percent is None and best.shape.margin_mm is None
     assert 20 < best.shape.area_mm2 < 100
+
+
+def tram_tracks(length_mm: float, bend: float = 0.0) -> np.ndarray:
+    """Two rows of dashes 2 mm apart."""
+    along = np.arange(0.0, length_mm, 1.3)
+    middle = bend * (along - length_mm / 2) ** 2
+    return np.concatenate([np.column_stack([along, middle + side]) for side in (-1.0, 1.0)])
+
+
+@pytest.mark.parametrize("bend", [0.0, 0.03])
+@pytest.mark.parametrize("angle", [0.0, 0.7, 2.0])
+def test_tram_tracks_are_a_vessel_whatever_their_direction(bend: float, angle: float) -> None:
+    tracks = tram_tracks(24.0, bend)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turned = tracks @ turn.T
+    assert along_a_vessel(turned[len(turned) // 4], turned)
+
+
+def test_a_group_a_short_row_and_few_objects_are_no_vessel() -> None:
+    rng = np.random.default_rng(5)
+    group = rng.uniform(-5, 5, (30, 2))
+    assert not along_a_vessel(group.mean(axis=0), group)
+    short = tram_tracks(8.0)
+    assert not along_a_vessel(short.mean(axis=0), short)
+    few = tram_tracks(24.0)[::8]
+    assert not along_a_vessel(few.mean(axis=0), few)
+    far = tram_tracks(24.0) + 100.0
+    assert not along_a_vessel(np.zeros(2), far)
+    assert not along_a_vessel(np.zeros(2), np.empty((0, 2)))
+
+
+def test_a_row_with_a_wide_gap_ends_there() -> None:
+    parts = np.concatenate([tram_tracks(7.0), tram_tracks(7.0) + np.array([14.0, 0.0])])
+    assert not along_a_vessel(np.array([10.0, 0.0]), parts)
+
+
+def test_a_calcified_artery_counts_less_than_a_cluster() -> None:
+    image = phantom(View.CC, cluster=False, mass=False, label=False, gland_radius_mm=6).mammogram
+    y, x = np.mgrid[0:1000, 0:800]
+    artery, cluster = image.pixels.copy(), image.pixels.copy()
+    spots = tram_tracks(26.0)
+    rng = np.random.default_rng(2)
+    for at_x, at_y in spots:
+        artery += 0.2 * np.exp(-(np.hypot(x - 80 - 5 * at_x, y - 300 - 5 * at_y) ** 2) / 2)
+        dx, dy = rng.uniform(-3.5, 3.5, 2)
+        cluster += 0.2 * np.exp(-(np.hypot(x - 150 - 5 * dx, y - 300 - 5 * dy) ** 2) / 2)
+    along, apart = (measured(Mammogram(image.header, pixels))[0] for pixels in (artery, cluster))
+    assert along.evidence is not None and apart.evidence is not None
+    assert along.evidence < 0.5 * apart.evidence
