@@ -19,6 +19,7 @@ from reread.analytics.simulation_processing import digitised_film, present
 from reread.analytics.simulation_projection import Grid, PathLengths, project
 from reread.analytics.simulation_shape import Compression, SkinDistance
 from reread.analytics.simulation_strands import Strand, draw_benign, draw_strands
+from reread.analytics.simulation_texture import FineTiles
 from reread.analytics.simulation_truth import BreastTruth, GrainTruth, LesionTruth
 from reread.analytics.simulation_vendors import RawRelation, Vendor
 from reread.analytics.simulation_voxels import VoxelBreast, place_in_gland, project_voxels
@@ -76,6 +77,7 @@ class Insides:
     tissue: dict[Laterality, Tissue]
     strands: dict[Laterality, tuple[Strand, ...]]
     benign: dict[Laterality, tuple[BenignGrain, ...]]
+    tiles: dict[Laterality, FineTiles]
 
     @classmethod
     def of(cls, woman: Woman) -> Insides:
@@ -86,7 +88,8 @@ class Insides:
             side: draw_benign(stream(woman.seed, woman.number, 9, k), strands[side], woman.age_years)
             for side, k in _SIDES.items()
         }
-        return cls(dict(zip(_SIDES, both, strict=True)), strands, benign)
+        tiles = {side: FineTiles.of(stream(woman.seed, woman.number, 6, k)) for side, k in _SIDES.items()}
+        return cls(dict(zip(_SIDES, both, strict=True)), strands, benign, tiles)
 
 
 def simulate_image(
@@ -121,7 +124,6 @@ def simulate_image(
         for lesion in woman.lesions
         if lesion.laterality is laterality and (scale := lesion.scale(year, years)) > 0
     ]
-    key = (_SIDES[laterality], _VIEWS[view], year)
     skin = SkinDistance.of(compression)
     paths = project(
         skin,
@@ -131,7 +133,7 @@ def simulate_image(
         lesions,
         gland_of_view(woman, laterality, year, skin),
         grid,
-        stream(woman.seed, woman.number, 6, *key),
+        insides.tiles[laterality],
         nipple_in_profile=in_profile,
     )
     return _taken(paths, compression, woman, laterality, year, vendor, detector, beams)

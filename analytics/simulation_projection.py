@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from reread.analytics.simulation_beam import Map
@@ -22,7 +21,7 @@ from reread.analytics.simulation_lesions import BenignGrain, Lesion
 from reread.analytics.simulation_plant import Planted, plant, plant_benign
 from reread.analytics.simulation_shape import SOURCE_MM, Compression, SkinDistance
 from reread.analytics.simulation_strands import Strand, TubeCanvas, in_view
-from reread.analytics.simulation_texture import fine_texture
+from reread.analytics.simulation_texture import FineTiles, fine_texture
 from reread.analytics.simulation_truth import BreastTruth, GrainTruth
 
 Array = NDArray[np.float64]
@@ -74,7 +73,7 @@ def project(
     lesions: Sequence[tuple[Lesion, float]],
     gland_cm3: float,
     grid: Grid,
-    rng: Generator,
+    tiles: FineTiles,
     *,
     nipple_in_profile: bool = True,
 ) -> PathLengths:
@@ -88,8 +87,8 @@ def project(
         Each with its linear scale in this year, as `Lesion.scale` gives it.
     gland_cm3
         Parenchyma and septa that the view has to hold; strands and extra gland come on top. The truth has the sum.
-    rng
-        Draws the texture finer than a cell.
+    tiles
+        The texture finer than a cell.
     """
     compression = skin.compression
     gland = parenchyma(compression, skin, tissue, lesions, gland_cm3 * 1000)
@@ -109,7 +108,7 @@ def project(
 
     fine = enlarge(gland.path_mm, CELL_MM, grid.pitch_mm, shape)
     nipple, nipple_at = _nipple(compression, grid, total, in_profile=nipple_in_profile)
-    fine += fine_texture(rng, gland.path_mm, CELL_MM, room, grid.pitch_mm, nipple_at)
+    fine += fine_texture(tiles.for_view(compression.view), gland.path_mm, room, grid.pitch_mm, nipple_at)
     fine += _drawn(compression, tissue, strands, gland.threshold, shape, grid.pitch_mm)
     np.clip(fine, 0, room, out=fine)
 

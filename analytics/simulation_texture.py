@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.random import Generator
 
+from reread.analytics.records import View
 from reread.analytics.simulation_beam import Map
+from reread.analytics.simulation_cells import CELL_MM
 from reread.analytics.simulation_gland import random_field
 from reread.analytics.simulation_grids import enlarge
 
@@ -25,10 +29,29 @@ _FAT_STRANDS_MM = 0.16
 """standard deviation of what strands add in fat"""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FineTiles:
+    """Periodic tiles of fine texture of one breast: the same in all its years."""
+
+    cloud: Map
+    strands: Map
+
+    @classmethod
+    def of(cls, rng: Generator) -> FineTiles:
+        """Draw them."""
+        return cls(_cloud_tile(rng, _TRUSTED_CELLS * CELL_MM), _strand_tile(rng))
+
+    def for_view(self, view: View) -> FineTiles:
+        """Another part of them in another view: what overlaps there is something else."""
+        if view is View.CC:
+            return self
+        shift = (_TILE // 3, _TILE // 5)
+        return FineTiles(np.roll(self.cloud, shift, (0, 1)), np.roll(self.strands, shift, (0, 1)))
+
+
 def fine_texture(
-    rng: Generator,
+    tiles: FineTiles,
     coarse: Map,
-    coarse_pitch_mm: float,
     room: Map,
     pitch_mm: float,
     nipple_px: tuple[float, float],
@@ -42,29 +65,28 @@ def fine_texture(
     Parameters
     ----------
     coarse
-        Path length of gland in mm on the coarse grid, which starts at the same corner as the pixels.
+        Path length of gland in mm on the grid of the cells, which starts at the same corner as the pixels.
     room
         Path between the skins in front of the muscle, in mm, at the pixels.
     """
     sigma = _TRUSTED_CELLS / (2 * np.pi)
     smooth = cv2.GaussianBlur(coarse, (0, 0), sigma)
     octave = cv2.subtract(smooth, cv2.GaussianBlur(coarse, (0, 0), 2 * sigma))
-    strength = np.sqrt(cv2.GaussianBlur(cv2.multiply(octave, octave), (0, 0), 4.0 / coarse_pitch_mm))
-    local = enlarge(np.asarray(strength, dtype=np.float32), coarse_pitch_mm, pitch_mm, (room.shape[0], room.shape[1]))
+    strength = np.sqrt(cv2.GaussianBlur(cv2.multiply(octave, octave), (0, 0), 4.0 / CELL_MM))
+    local = enlarge(np.asarray(strength, dtype=np.float32), CELL_MM, pitch_mm, (room.shape[0], room.shape[1]))
     np.maximum(local, 0, out=local)
-    cloud, strands = _cloud_tile(rng, _TRUSTED_CELLS * coarse_pitch_mm), _strand_tile(rng)
     # a tile is repeated: it is finer than any structure that could show it
     columns = (np.arange(room.shape[1], dtype=np.float32) + 0.5) * np.float32(pitch_mm)
     rows = (np.arange(room.shape[0], dtype=np.float32) + 0.5) * np.float32(pitch_mm)
     x, y = np.meshgrid(columns, rows)
-    texture = _from_tile(cloud, x, y, pitch_mm) * (local * np.float32(0.7))
+    texture = _from_tile(tiles.cloud, x, y, pitch_mm) * (local * np.float32(0.7))
     x -= np.float32((nipple_px[0] + 0.5) * pitch_mm)
     y -= np.float32((nipple_px[1] + 0.5) * pitch_mm)
     radius, angle = cv2.cartToPolar(x, y)
     radius *= np.float32(_RADIAL_STRETCH)
     # the direction beyond the nipple is where the angle jumps: away from the breast
     angle *= np.float32(_RADIUS_MM)
-    drawn = _from_tile(strands, np.asarray(radius), np.asarray(angle), pitch_mm)
+    drawn = _from_tile(tiles.strands, np.asarray(radius), np.asarray(angle), pitch_mm)
     local += np.float32(_FAT_STRANDS_MM) * np.clip(room / np.float32(30), 0, 1)
     texture += drawn * local
     return texture

@@ -55,7 +55,7 @@ def paths_of(
         lesions,
         gland_of_view(woman, side, year, skin),
         grid,
-        stream(woman.seed, woman.number, 6),
+        inside.tiles[side],
         nipple_in_profile=profile,
     )
 
