@@ -38,14 +38,13 @@ class VolumetricParameters:
     full_from: float = 0.85
     """the reference is looked for from this part of the compressed thickness on"""
     skin_mm: float = 1.45
-    """thickness of the skin (Huang et al. 2008, doi 10.1118/1.2841938)"""
+    """thickness of the skin (breast CT, Huang et al. 2008; not checked in the paper)"""
     muscle_margin_mm: float = 3.0
     """strip beside the muscle where no reference is taken"""
     smallest_reference_mm2: float = 150.0
     """least area of fully compressed breast for a reference"""
     category_b_from: float = 4.5
-    """percent; Volpara density grade (Highnam et al. 2010, doi 10.1007/978-3-642-13666-5_46, as used in
-    Gubern-Mérida et al. 2014, doi 10.1371/journal.pone.0085952)"""
+    """percent; Volpara density grades (Highnam et al. 2010), as quoted in secondary sources, not checked in the paper"""
     category_c_from: float = 7.5
     """percent; the same grades"""
     category_d_from: float = 15.5
@@ -94,7 +93,7 @@ def measure_volume(
 ) -> VolumetricDensity:
     """Measure gland and breast volume.
 
-    The relative model (Highnam and Brady 1999; van Engeland et al. 2006, doi 10.1109/TMI.2005.862741): the most fatty
+    The relative model (Highnam and Brady 1999; van Engeland et al. 2006): the most fatty
     fully compressed pixel is taken for pure fat, and what another pixel attenuates more is gland, with effective
     coefficients of the beam at the thickness of the breast. Towards the skin line the breast is taken to be rounded
     (a half circle of the compressed thickness), which gives the volume and what fat alone attenuates there. Scatter

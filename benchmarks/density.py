@@ -1,7 +1,7 @@
 """Density and anatomy against truth: cross-validated on mini-MIAS, and on simulated examinations.
 
-    python -m benchmarks.density --shared PATH                  # settings chosen inside five folds of women, ten times
-    reread simulate FOLDER --women 14 --seed 909 --quick --lesions none
+    python -m benchmarks.density --shared PATH                  # settings, not the form, chosen inside folds
+    reread simulate FOLDER --women 14 --seed 909 --vendors A,B,C --quick
     python -m benchmarks.density --simulated FOLDER             # volumes, outlines, nipple, muscle
 
 PATH holds `data/mias`. Intervals are 95 % bootstrap intervals by woman.
