@@ -44,7 +44,7 @@ class VolumetricParameters:
     smallest_reference_mm2: float = 150.0
     """least area of fully compressed breast for a reference"""
     category_b_from: float = 4.5
-    """percent; Volpara density grades (Highnam et al. 2010), as quoted in secondary sources, not checked in the paper"""
+    """percent; Volpara density grades (Highnam et al. 2010), as quoted elsewhere; paper not checked"""
     category_c_from: float = 7.5
     """percent; the same grades"""
     category_d_from: float = 15.5

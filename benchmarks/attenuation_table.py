@@ -4,7 +4,8 @@
 
 Needs spekpy (Poludniowski et al. 2021, doi 10.1002/mp.14945) and xraydb (Elam tables); the measurement needs
 neither, it reads the table. Tissues: Hammerstein et al. 1979 (doi 10.1148/130.2.485). The detector integrates the
-energy that 0.2 mm of selenium absorb. For every beam, tube voltage and thickness of a compressed breast, behind a paddle of
+energy that 0.2 mm of selenium absorb. For every beam, tube voltage and thickness of a compressed breast, behind a
+paddle of
 2.5 mm PMMA and two skins of 1.45 mm:
 
 * `fat`: slope of -ln(signal) over the thickness of a breast of fat alone, per mm;
