@@ -33,6 +33,9 @@ from reread.connectors.mammogram_header import check_kind, geometry
 
 LOG = logging.getLogger(__name__)
 
+_CLOSED_AT_ONCE = 100
+"""Studies in one transaction: arriving objects wait for it, some 60 ms."""
+
 _VIEW_TAGS = [
     "SOPClassUID",
     "Modality",
@@ -124,10 +127,12 @@ class CaseCloser:
             verdict = decide(evidence, rules, now)
             if verdict.complete:
                 complete.append((case, verdict))
-        closed = self._ledger.close_cases(complete)
+        closed: list[StudyRevision] = []
+        for start in range(0, len(complete), _CLOSED_AT_ONCE):
+            closed += self._ledger.close_cases(complete[start : start + _CLOSED_AT_ONCE])
         if closed:
             LOG.info("%d studies are complete", len(closed))
-        return closed
+        return tuple(closed)
 
     def _close_cohorts(self, cases: Sequence[OpenCase]) -> tuple[StudyRevision, ...]:
         announced: defaultdict[int | None, list[Announcement]] = defaultdict(list)
