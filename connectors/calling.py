@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,8 @@ from reread.connectors.pacing import pace
 from reread.connectors.peers import Peer
 from reread.connectors.tls import tls_arguments, why_no_tls
 from reread.connectors.toolkit import prepare_pynetdicom
+
+_SEND_S = 60
 
 
 @contextmanager
@@ -67,5 +70,10 @@ def association_with(
 
 
 def no_delay(event: Any) -> None:
-    """Without this, Nagle and delayed acknowledgement cost 45 ms a message."""
-    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    """Set the socket: without this, Nagle and delayed acknowledgement cost 45 ms a message.
+
+    A peer that takes nothing for a minute is given up (R3.525); otherwise a send would block for ever.
+    """
+    connection = event.assoc.dul.socket.socket
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_S, 0))

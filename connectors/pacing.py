@@ -44,7 +44,7 @@ class Pace:
         self._send = association.dul.send_pdu
 
     def send_pdu(self, primitive: Any) -> None:
-        """As `DULServiceProvider.send_pdu`; aborts the association when the peer takes nothing for too long."""
+        """As `DULServiceProvider.send_pdu` (ConnectionError when the peer takes nothing for too long)."""
         if isinstance(primitive, P_DATA):
             self.wait(_WAITING_PDUS)
         self._send(primitive)
@@ -62,7 +62,6 @@ class Pace:
             if queue.qsize() != before:
                 deadline = time.monotonic() + self._stall_s
             elif time.monotonic() > deadline:
-                self._association.kill()
                 raise ConnectionError("the peer takes nothing any more")
             before = queue.qsize()
 
@@ -72,7 +71,7 @@ class Pace:
             self._taken.notify_all()
 
 
-def pace(association: Any, stall_s: float = 60.0) -> Pace:
+def pace(association: Any, stall_s: float = 90.0) -> Pace:
     """Bound what waits to be sent on an association; a second call changes nothing.
 
     Parameters
@@ -80,7 +79,7 @@ def pace(association: Any, stall_s: float = 60.0) -> Pace:
     association
         An established one of pynetdicom.
     stall_s
-        A peer that takes nothing for so long has its association ended.
+        Whoever sends to a peer that takes nothing for so long gets a ConnectionError, and has to abort.
     """
     present = getattr(association.dul.send_pdu, "__self__", None)
     if isinstance(present, Pace):

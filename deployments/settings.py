@@ -37,6 +37,8 @@ class Role(StrEnum):
     """may send to us and is polled"""
     DESTINATION = "destination"
     """gets our results"""
+    QUERY = "query"
+    """may query us (C-FIND) and retrieve what we hold (C-MOVE, C-GET)"""
 
 
 class ClusterWord(StrEnum):
@@ -127,7 +129,7 @@ class PeerGroup(_Group):
     port: Port
     """Its TCP port."""
     roles: frozenset[Role] = frozenset({Role.SOURCE, Role.DESTINATION})
-    """source, destination, or both."""
+    """source, destination, query: any of them. Query and retrieval are off for a peer without the last."""
     commits: bool = True
     """Whether storage commitment is asked of it after a send."""
     check_address: bool = True

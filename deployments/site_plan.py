@@ -106,6 +106,7 @@ def listener_settings_of(settings: Settings) -> ListenerSettings:
         tls=_listener_tls(settings.listener),
         also_called=settings.listener.extra_ae_titles,
         closing=closing_policy_of(settings),
+        data=folders_of(settings).data,
     )
 
 
