@@ -123,6 +123,7 @@ class CaseCloser:
                 earlier,
                 case.cohort,
                 imported,
+                case.opened_at,
             )
             verdict = decide(evidence, rules, now)
             if verdict.complete:

@@ -108,6 +108,8 @@ class ListenerGroup(_Group):
     """A caller that has not finished its TLS handshake in so long is disconnected. Seconds."""
     quiet_s: float = Field(default=120.0, ge=0)
     """A study without a new image for this long is complete (the case timeout). Seconds."""
+    case_timeout_s: float = Field(default=0.0, ge=0)
+    """A study is complete this long after its first image, even while images still come; 0: never. Seconds."""
     in_progress_hours: float = Field(default=12.0, ge=0)
     """A study whose modality says that it is still working on it (MPPS) waits this long instead. Hours."""
     closing_interval_s: float = Field(default=5.0, gt=0)

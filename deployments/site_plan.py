@@ -63,7 +63,9 @@ def plan_of(settings: Settings) -> NightPlan:
 def closing_policy_of(settings: Settings) -> ClosingPolicy:
     """When a study is complete, for each source."""
     listener = settings.listener
-    default = ClosingRules(listener.quiet_s, listener.in_progress_hours * 3600.0)
+    default = ClosingRules(
+        listener.quiet_s, listener.in_progress_hours * 3600.0, case_timeout_s=listener.case_timeout_s
+    )
     return ClosingPolicy(
         default,
         {

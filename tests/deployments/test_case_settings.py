@@ -23,6 +23,7 @@ data = "{data}"
 [listener]
 quiet_s = 60
 in_progress_hours = 2
+case_timeout_s = 900
 closing_interval_s = 0.01
 extra_ae_titles = ["RR_MULTIPATIENT"]
 [[peers]]
@@ -50,9 +51,9 @@ def site(tmp_path):
 def test_rules_of_each_source(site):
     settings = load_settings(site)
     policy = closing_policy_of(settings)
-    assert policy.of(["pacs"]) == policy.of(["import"]) == ClosingRules(60.0, 7200.0)
+    assert policy.of(["pacs"]) == policy.of(["import"]) == ClosingRules(60.0, 7200.0, case_timeout_s=900.0)
     views = frozenset({"RCC", "LCC", "RMLO", "LMLO"})
-    assert policy.of(["unit"]) == ClosingRules(300.0, 7200.0, views)
+    assert policy.of(["unit"]) == ClosingRules(300.0, 7200.0, views, 900.0)
     assert plan_of(settings).closing == policy == listener_settings_of(settings).closing
     assert listener_settings_of(settings).also_called == ("RR_MULTIPATIENT",)
 
