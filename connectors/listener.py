@@ -16,7 +16,7 @@ from reread.connectors.commitment_service import CommitmentService
 from reread.connectors.completeness import ClosingPolicy
 from reread.connectors.disk_space import disk_state
 from reread.connectors.gatekeeper import Crowding, Gatekeeper
-from reread.connectors.inbound import Load
+from reread.connectors.inbound_server import Load
 from reread.connectors.intake import Intake, Reception
 from reread.connectors.ledger import Ledger
 from reread.connectors.negotiation import UnknownClasses
