@@ -88,6 +88,8 @@ class RawSender:
             self.socket.close()
             raise
         self.max_pdu = _max_pdu(body)
+        self.refused = _refused(body)
+        """IDs of the presentation contexts that were not accepted"""
 
     def __enter__(self) -> Self:
         return self
@@ -199,6 +201,16 @@ def _padded(value: bytes) -> bytes:
 def _command(*elements: tuple[int, bytes]) -> bytes:
     body = b"".join(struct.pack("<HHI", 0, element, len(value)) + value for element, value in elements)
     return struct.pack("<HHII", 0, 0, 4, len(body)) + body
+
+
+def _refused(body: bytes) -> set[int]:
+    at, found = 68, set()
+    while at + 8 <= len(body):
+        kind, length = struct.unpack_from(">BxH", body, at)
+        if kind == 0x21 and body[at + 6] != 0:
+            found.add(body[at + 4])
+        at += 4 + length
+    return found
 
 
 def _max_pdu(body: bytes) -> int:
