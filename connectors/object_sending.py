@@ -10,14 +10,13 @@ from typing import Any
 
 from reread.analytics.errors import InputError
 from reread.connectors.catalogue import HeldObject
+from reread.connectors.outgoing import SEND_HELD, Outcome
 from reread.connectors.plain_objects import can_write_plain, write_plain
 from reread.connectors.retrieve_contexts import syntax_to_send
 
 LOG = logging.getLogger(__name__)
 
 _MESSAGES = 65535
-_WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
-"""besides 0xBxxx (PS3.7 annex C)"""
 
 
 class Sent(StrEnum):
@@ -26,6 +25,9 @@ class Sent(StrEnum):
     COMPLETED = "completed"
     WARNING = "warning"
     FAILED = "failed"
+
+
+_SENT = {Outcome.DONE: Sent.COMPLETED, Outcome.WARNING: Sent.WARNING}
 
 
 class ObjectSender:
@@ -104,10 +106,9 @@ class ObjectSender:
             self._association.abort()
             return Sent.FAILED
         status = int(answer.Status) if "Status" in answer else None
-        if status == 0x0000:
-            return Sent.COMPLETED
-        if status is not None and (status & 0xF000 == 0xB000 or status in _WARNINGS):
-            return Sent.WARNING
+        outcome = SEND_HELD.outcome(status) if status is not None else Outcome.REFUSED
+        if outcome in _SENT:
+            return _SENT[outcome]
         what = "nothing" if status is None else f"0x{status:04X}"
         LOG.warning("%s: the receiver answered %s", held.sop_instance_uid, what)
         return Sent.FAILED
