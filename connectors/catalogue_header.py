@@ -14,6 +14,7 @@ from typing import Any
 
 import pydicom
 
+from reread.connectors.dicom_parts import quiet_reading
 from reread.connectors.query_keys import CODE_KEYS, KEYS, Key, Matching
 from reread.connectors.text_values import CharacterSet, character_set, raw_bytes, text_value
 
@@ -41,7 +42,7 @@ def read_header(path: Path) -> Header | None:
         None when it cannot be read or lacks a UID of its object, series, study or class: it cannot be asked for.
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, quiet_reading():
             dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
             charset = character_set(dataset)
             values = {key.keyword: _value(dataset, key, charset) for key in _STORED}

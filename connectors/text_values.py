@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
+from pydicom.multival import MultiValue
 
 from reread.connectors.dicom_parts import quiet_reading
 
@@ -45,6 +46,8 @@ def raw_bytes(dataset: Any, tag: int) -> bytes:
     if tag not in dataset:
         return b""
     value = dataset.get_item(tag).value
+    if isinstance(value, MultiValue):  # pydicom reads the character set at once
+        value = "\\".join(map(str, value))
     if isinstance(value, str):
         value = value.encode("utf-8", "surrogateescape")
     return bytes(value) if isinstance(value, bytes | bytearray) else b""
