@@ -88,6 +88,7 @@ class InboundUpperLayer(DULServiceProvider):
             self._button.send(b"\0")
 
     def run_reactor(self) -> None:
+        """The thread."""
         try:
             super().run_reactor()
         finally:
@@ -99,10 +100,12 @@ class InboundUpperLayer(DULServiceProvider):
             self.assoc._server.over(self.assoc)
 
     def kill_dul(self) -> None:
+        """End the thread."""
         super().kill_dul()
         self.ring()
 
     def stop_dul(self) -> bool:
+        """End the thread if the connection is closed; whether it was."""
         if self.state_machine.current_state != "Sta1":
             return False
         self.kill_dul()

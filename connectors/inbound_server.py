@@ -59,9 +59,17 @@ class InboundHandler(RequestHandler):
 class Load(Protocol):
     """Counts connections; says whether the next one is for this process."""
 
-    def opened(self) -> None: ...
-    def closed(self) -> None: ...
-    def is_ours(self) -> bool: ...
+    def opened(self) -> None:
+        """One more of ours."""
+        ...
+
+    def closed(self) -> None:
+        """One less of ours."""
+        ...
+
+    def is_ours(self) -> bool:
+        """Whether no other process has fewer."""
+        ...
 
 
 class InboundServer(ThreadedAssociationServer):
@@ -90,6 +98,7 @@ class InboundServer(ThreadedAssociationServer):
         super().__init__(*arguments, **more)
 
     def server_bind(self) -> None:
+        """Bind, unless the socket is there."""
         if self._listening is None:
             super().server_bind()
         else:
@@ -98,16 +107,19 @@ class InboundServer(ThreadedAssociationServer):
             self.server_address = self.socket.getsockname()
 
     def server_activate(self) -> None:
+        """Listen, unless the socket does."""
         if self._listening is None:
             super().server_activate()
 
     def server_close(self) -> None:
+        """Close our end of the listening socket."""
         if self._listening is None:
             super().server_close()
         else:  # a shutdown would end it for the other processes too
             self.socket.close()
 
     def get_request(self) -> Any:
+        """Accept a connection."""
         if self.load is not None and not self.load.is_ours():
             time.sleep(_AFTER_YOU_S)  # whoever has fewer takes it; if nobody does, we do
         accepted = self.socket.accept()
@@ -116,6 +128,7 @@ class InboundServer(ThreadedAssociationServer):
         return accepted
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Shake hands if TLS is wanted, and make the association."""
         # the toolkit shakes hands in the loop that accepts, where one silent caller stops all others
         try:
             if self.ssl_context is not None:
@@ -135,6 +148,7 @@ class InboundServer(ThreadedAssociationServer):
             self.load.closed()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that got no association."""
         LOG.warning("a connection could not be served: %s", type(sys.exc_info()[1]).__name__)
         if self.load is not None:
             self.load.closed()
