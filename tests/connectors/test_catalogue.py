@@ -330,8 +330,19 @@ def queries(draw):
     wanted = draw(
         st.lists(
             st.sampled_from(
-                ["PatientID", "PatientName", "AccessionNumber", "StudyDate", "StudyInstanceUID", "SeriesInstanceUID"]
-                + ["SeriesNumber", "SOPInstanceUID", "NumberOfStudyRelatedInstances", "InstanceNumber", "Modality"]
+                [
+                    "PatientID",
+                    "PatientName",
+                    "AccessionNumber",
+                    "StudyDate",
+                    "StudyInstanceUID",
+                    "SeriesInstanceUID",
+                    "SeriesNumber",
+                    "SOPInstanceUID",
+                    "NumberOfStudyRelatedInstances",
+                    "InstanceNumber",
+                    "Modality",
+                ]
             ),
             unique=True,
         )
