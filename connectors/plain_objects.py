@@ -128,10 +128,12 @@ def _copy_native(reader: BinaryIO, writer: BinaryIO, source: str, target: str) -
 def _inflate(reader: BinaryIO, writer: BinaryIO, offset: int) -> None:
     """The deflated bytes are Explicit VR Little Endian (PS3.5 A.5)."""
     reader.seek(offset)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflater, left = zlib.decompressobj(-zlib.MAX_WBITS), _UNDEFINED
     while block := reader.read(_BLOCK_BYTES):
         while block:
-            writer.write(inflater.decompress(block, _BLOCK_BYTES))
+            left -= writer.write(inflater.decompress(block, _BLOCK_BYTES))
+            if left < 0:
+                raise PixelsUnreadable(Reason.IMPOSSIBLE_SIZE, "a deflated data set of more than 4 GiB")
             block = inflater.unconsumed_tail
     writer.write(inflater.flush())
 
