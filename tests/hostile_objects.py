@@ -132,6 +132,29 @@ def private_rle() -> bytes:
     return content + long_element(0x7FE00010, b"OB", items, _UNDEFINED)
 
 
+def compressed(syntax: bytes, frame: bytes) -> bytes:
+    """A sane object with this as its only fragment; `syntax` is the last part of 1.2.840.10008.1.2.4.xx."""
+    content = without_pixels(plain())
+    stated = b"1.2.840.10008.1.2.4." + syntax
+    content = content.replace(b"\x14\x001.2.840.10008.1.2.1\0", struct.pack("<H", len(stated)) + stated)
+    length = struct.unpack_from("<I", content, 140)[0] + len(stated) - 20
+    content = content[:140] + struct.pack("<I", length) + content[144:]
+    items = _EMPTY_ITEM + struct.pack("<HHI", 0xFFFE, 0xE000, len(frame)) + frame + _CLOSE_SEQUENCE
+    return content + long_element(0x7FE00010, b"OB", items, _UNDEFINED)
+
+
+def jpeg_2000(components: int, bits: int = 12) -> bytes:
+    """A codestream of the object's size that promises this many components of so many bits, and holds nothing."""
+    size = struct.pack(">HHH8IH", 0xFF51, 38 + 3 * components, 0, 32, 32, 0, 0, 32, 32, 0, 0, components)
+    return b"\xff\x4f" + size + bytes([bits - 1, 1, 1]) * components + b"\xff\xd9"
+
+
+def jpeg(components: int) -> bytes:
+    """A lossless JPEG frame header with this many components, and nothing after it."""
+    body = struct.pack(">BHHB", 16, 32, 32, components) + b"\x01\x44\x00" * components
+    return b"\xff\xd8\xff\xc3" + struct.pack(">H", 2 + len(body)) + body + b"\xff\xd9"
+
+
 def of_private_syntax() -> bytes:
     """A sane object under GE's private RLE-like transfer syntax UID."""
     return plain().replace(b"\x14\x001.2.840.10008.1.2.1\0", b"\x14\x001.2.840.113619.5.222")
@@ -160,6 +183,10 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "Patient ID as UN": lambda: instead_of(0x00100020, b"UN", b"P1"),
     "UID as PN": lambda: instead_of(0x0020000D, b"PN", b"2.25.77\0"),
     "private RLE": private_rle,
+    "JPEG 2000 of 16,384 components": lambda: compressed(b"90", jpeg_2000(16_384)),
+    "JPEG of 200 components": lambda: compressed(b"70", jpeg(200)),
+    "JPEG 2000 of nothing": lambda: compressed(b"90", jpeg_2000(1)),
+    "JPEG 2000 of 38 bits": lambda: compressed(b"90", jpeg_2000(1, 38)),
     "private transfer syntax": of_private_syntax,
     "deflate bomb of pixels": lambda: bomb_of_pixels(1024),
     "deflate bomb in the header": lambda: bomb_in_the_header(1024),
