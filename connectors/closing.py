@@ -11,9 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-import pydicom
-
 from reread.analytics.errors import InputError
+from reread.connectors.careful_reading import read_careful_header
 from reread.connectors.completeness import (
     Announcement,
     ArchiveCount,
@@ -183,7 +182,7 @@ def view_of_file(path: Path) -> str:
     """
     with path.open("rb") as file, quiet_reading():
         try:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_VIEW_TAGS)
+            dataset = read_careful_header(file, tags=_VIEW_TAGS, count_items=False)
             check_kind(dataset)
             found = geometry(dataset, 1)
         except InputError:
