@@ -149,6 +149,8 @@ class InboundServer(ThreadedAssociationServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that got no association."""
-        LOG.warning("a connection could not be served: %s", type(sys.exc_info()[1]).__name__)
+        error = sys.exc_info()[1]
+        why = getattr(error, "reason", None) or type(error).__name__  # of TLS: "WRONG_VERSION_NUMBER" and the like
+        LOG.warning("a connection from %s could not be served: %s", client_address[0], why)
         if self.load is not None:
             self.load.closed()
