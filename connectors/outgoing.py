@@ -54,6 +54,8 @@ class Call:
     answers: tuple[Answer, ...]
     otherwise: str
     """what we do about every other status; one sentence without full stop"""
+    unanswered: str
+    """what we do when no answer comes, or the association breaks off"""
     role: str = "SCU"
     """ours; SCP is proposed by role selection (PS3.7 D.3.3.4)"""
 
@@ -75,6 +77,7 @@ VERIFY = Call(
     (ProposedContext(Verification, UNCOMPRESSED),),
     (_only(0x0000, Outcome.DONE, "the peer is there"),),
     "the peer counts as not reachable; the status is shown",
+    "the peer counts as not reachable",
 )
 FIND = Call(
     "C-FIND",
@@ -88,6 +91,7 @@ FIND = Call(
         ),
     ),
     "the query has failed; the next poll asks again",
+    "the query has failed; the next poll asks again",
 )
 MOVE = Call(
     "C-MOVE",
@@ -99,6 +103,7 @@ MOVE = Call(
         _only(0xFF01, Outcome.PENDING, "the next response is waited for"),
     ),
     "the study could not be fetched; other studies are, and the next poll asks again",
+    "the study could not be fetched; other studies are, and the next poll asks again",
 )
 STORE = Call(
     "C-STORE",
@@ -108,6 +113,7 @@ STORE = Call(
         Answer(0xB000, 0xBFFF, Outcome.DONE, "the object is sent; a warning does not send it again"),
     ),
     "the delivery is tried again, and given up after the retry duration",
+    "all deliveries of this association are tried again, and given up after the retry duration",
 )
 """Results, to destinations."""
 SEND_HELD = Call(
@@ -121,6 +127,7 @@ SEND_HELD = Call(
         _only(0x0116, Outcome.WARNING, "counted as warning"),
     ),
     "counted as failed; the object is in Failed SOP Instance UID List",
+    "counted as failed; of a C-MOVE, the objects after it are sent on an association of their own",
 )
 """What is retrieved from us: sub-operations of C-MOVE and C-GET."""
 REQUEST_COMMITMENT = Call(
@@ -128,11 +135,13 @@ REQUEST_COMMITMENT = Call(
     (ProposedContext(StorageCommitmentPushModel, UNCOMPRESSED),),
     (_only(0x0000, Outcome.DONE, "the result is waited for, on this association and on ones that the peer opens"),),
     "the objects count as not committed and are sent again",
+    "commitment is asked for again in the next round",
 )
 REPORT_COMMITMENT = Call(
     "N-EVENT-REPORT",
     (ProposedContext(StorageCommitmentPushModel, UNCOMPRESSED),),
     (_only(0x0000, Outcome.DONE, "the report is delivered"),),
+    "the report is repeated, and given up after the retry duration",
     "the report is repeated, and given up after the retry duration",
     role="SCP",
 )

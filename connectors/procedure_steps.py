@@ -49,7 +49,7 @@ MAY_NOT_BE_UPDATED_ID = 0xA710
 
 MAX_INSTANCES = 20_000
 
-_REQUIRED = (
+REQUIRED_IN_CREATE = (
     ("ScheduledStepAttributesSequence", "Scheduled Step Attributes Sequence"),
     ("PerformedProcedureStepID", "Performed Procedure Step ID"),
     ("PerformedStationAETitle", "Performed Station AE Title"),
@@ -174,7 +174,7 @@ class ProcedureStepService:
 
 def created(attributes: Dataset, sop_instance_uid: str, source: str) -> ProcedureStep:
     """The step of an N-CREATE (PS3.4 F.7.2.1); StepRefused if it cannot be one."""
-    for keyword, name in _REQUIRED:
+    for keyword, name in REQUIRED_IN_CREATE:
         _require(attributes, keyword, name)
     if text(attributes, "PerformedProcedureStepStatus") != StepStatus.IN_PROGRESS:
         raise StepRefused(INVALID_VALUE, "PPS Status must be IN PROGRESS in an N-CREATE")

@@ -295,6 +295,29 @@ def verify(*peers: str, settings: SettingsFile = None) -> int:
 
 
 @app.command
+def conformance(*, out: Path | None = None, html: bool = False, settings: SettingsFile = None) -> int:
+    """Print the DICOM conformance statement of this installation, made from its settings and its own tables.
+
+    Parameters
+    ----------
+    out
+        File to write; default: the terminal.
+    html
+        HTML instead of Markdown.
+    """
+    from reread.deployments.settings import load_settings
+    from reread.deployments.statements import conformance_text
+
+    text = conformance_text(load_settings(settings), html=html)
+    if out is None:
+        sys.stdout.write(text)
+        return 0
+    out.write_text(text, "utf-8")
+    console.print(str(out), soft_wrap=True, highlight=False, markup=False)
+    return 0
+
+
+@app.command
 def doctor(*, settings: SettingsFile = None) -> int:
     """Check codecs, ports, disk, Prefect and peers: each line ok, or what to do."""
     from reread.deployments.doctor import examine

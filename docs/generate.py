@@ -28,9 +28,11 @@ from reread.analytics.reasons import Reason
 from reread.analytics.schema import TABLES
 from reread.connectors.warehouse import VIEWS, Warehouse
 from reread.deployments.cli import app
-from reread.deployments.settings import PeerGroup, RouteGroup, Settings
+from reread.deployments.settings import PeerGroup, RouteGroup, Settings, load_settings
+from reread.deployments.statements import conformance_text
 
 FOLDER = Path(__file__).parent / "reference"
+EXAMPLE = Path(__file__).parents[1] / "deployments" / "site.example.toml"
 _HEAD = "<!-- made by `python -m docs.generate`; edit the code, not this page -->\n\n"
 _LISTS: dict[str, type[BaseModel]] = {"peers": PeerGroup, "routes": RouteGroup}
 
@@ -214,6 +216,11 @@ def parameters_page() -> str:
     return _page(lines)
 
 
+def conformance_page() -> str:
+    """The conformance statement of the example settings."""
+    return _HEAD + conformance_text(load_settings(EXAMPLE))
+
+
 def _attribute_docstrings(kind: type) -> dict[str, str]:
     """The string under each field; Python itself does not keep it."""
     (definition,) = ast.parse(dedent(inspect.getsource(kind))).body
@@ -243,6 +250,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "reasons.md": reasons_page,
     "parameters.md": parameters_page,
+    "conformance.md": conformance_page,
 }
 
 
