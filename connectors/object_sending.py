@@ -11,7 +11,7 @@ from typing import Any
 from reread.analytics.errors import InputError
 from reread.connectors.catalogue import HeldObject
 from reread.connectors.outgoing import SEND_HELD, Outcome
-from reread.connectors.plain_objects import can_write_plain, write_plain
+from reread.connectors.plain_objects import can_write_plain, lacks_padding, write_padded, write_plain
 from reread.connectors.retrieve_contexts import syntax_to_send
 
 LOG = logging.getLogger(__name__)
@@ -65,7 +65,9 @@ class ObjectSender:
     @property
     def is_over(self) -> bool:
         """Whether the association has ended."""
-        return not self._association.is_established
+        association = self._association
+        # pynetdicom notices an abort a moment after it has come
+        return not association.is_established or association.acse.is_aborted() or not association.dul.is_alive()
 
     def send(self, held: HeldObject) -> Sent:
         """One object; nothing that is wrong with it or with the peer raises."""
@@ -76,18 +78,22 @@ class ObjectSender:
         if not held.path.is_file():
             LOG.warning("%s: its file is not there", held.sop_instance_uid)
             return Sent.FAILED
-        scratch = None if syntax == held.transfer_syntax_uid else self._scratch()
+        as_it_lies = syntax == held.transfer_syntax_uid
+        scratch = self._scratch()
         try:
-            if scratch is not None:
+            if not as_it_lies:
                 write_plain(held.path, scratch, syntax)
-            return self._store(scratch or held.path, held)
+            elif lacks_padding(held.path, syntax):
+                write_padded(held.path, scratch)
+            else:
+                return self._store(held.path, held)
+            return self._store(scratch, held)
         except (InputError, OSError) as error:
             detail = error.detail if isinstance(error, InputError) else type(error).__name__
             LOG.warning("%s could not be sent: %s", held.sop_instance_uid, detail)
             return Sent.FAILED
         finally:
-            if scratch is not None:
-                scratch.unlink(missing_ok=True)
+            scratch.unlink(missing_ok=True)
 
     def _store(self, path: Path, held: HeldObject) -> Sent:
         self._message_id = self._message_id % _MESSAGES + 1

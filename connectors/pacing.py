@@ -44,8 +44,11 @@ class Pace:
         self._send = association.dul.send_pdu
 
     def send_pdu(self, primitive: Any) -> None:
-        """As `DULServiceProvider.send_pdu` (ConnectionError when the peer takes nothing for too long)."""
+        """As `DULServiceProvider.send_pdu` (ConnectionError when the peer has gone or takes nothing for too long)."""
         if isinstance(primitive, P_DATA):
+            # pynetdicom would wait its whole time-out for an answer to what nobody sends
+            if not self._association.is_established:
+                raise ConnectionError("the association has ended")
             self.wait(_WAITING_PDUS)
         self._send(primitive)
 

@@ -22,6 +22,7 @@ from pydicom.uid import UID
 
 from reread.analytics.errors import PixelsUnreadable
 from reread.analytics.reasons import Reason
+from reread.connectors.careful_reading import dataset_offset
 from reread.connectors.dicom_parts import quiet_reading
 from reread.connectors.part10 import read_part10
 from reread.connectors.services import EXPLICIT_LITTLE, IMPLICIT_LITTLE, UNCOMPRESSED
@@ -41,6 +42,22 @@ def can_write_plain(transfer_syntax_uid: str) -> bool:
         return bool(get_decoder(UID(transfer_syntax_uid)).is_available)
     except NotImplementedError:
         return False
+
+
+def lacks_padding(source: Path, transfer_syntax_uid: str) -> bool:
+    """Whether a deflated data set ends at an odd byte, which no message may (PS3.5 A.5, PS3.8 9.3.5.1)."""
+    if transfer_syntax_uid != _DEFLATED:
+        return False
+    with source.open("rb") as file:
+        return (source.stat().st_size - dataset_offset(file)) % 2 == 1
+
+
+def write_padded(source: Path, target: Path) -> None:
+    """Copy a file with the null byte that it lacks at its end."""
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while block := reader.read(_BLOCK_BYTES):
+            writer.write(block)
+        writer.write(b"\0")
 
 
 def write_plain(source: Path, target: Path, transfer_syntax_uid: str) -> None:
