@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import struct
@@ -28,16 +29,25 @@ class Incoming:
         What comes after is counted and forgotten.
     sop_class_uid, sop_instance_uid, transfer_syntax_uid
         For the file meta information; as the command and the context say.
+    min_free_bytes
+        With less free space than this the rest is forgotten: several large objects at once never fill the disk.
     """
 
     def __init__(
-        self, folder: Path, max_bytes: int, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+        self,
+        folder: Path,
+        max_bytes: int,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        min_free_bytes: int = 0,
     ) -> None:
         self.path = folder / f"{os.getpid()}-{secrets.token_hex(8)}.part"
         self.too_large = False
         self.failure: OSError | None = None
         """what the disk said; the answer to the sender says it on"""
         self._left = max_bytes
+        self._min_free = min_free_bytes
         self._written = self._flushed = 0
         self._digest = Digest(transfer_syntax_uid.encode() + b"\0")
         try:
@@ -74,6 +84,9 @@ class Incoming:
         if self._written - self._flushed >= _FLUSH_BYTES:
             begin_writing(self._file.fileno(), self._flushed, self._written - self._flushed)
             self._flushed = self._written
+            disk = os.fstatvfs(self._file.fileno())
+            if disk.f_bavail * disk.f_frsize < self._min_free:
+                self.failure = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Close; its content may still be in the operating system's cache."""

@@ -277,6 +277,29 @@ def test_low_disk_rejects_who_wants_to_store(tmp_path, caplog):
     assert "disk space is low now" in caplog.text and "disk space is full now" in caplog.text
 
 
+def test_an_object_that_would_cross_the_lower_mark_is_given_up_on_the_way(tmp_path, monkeypatch):
+    """Not at its end: several large ones at once would have filled the disk by then."""
+    large = write(made(1, size=4000), tmp_path / "large.dcm")  # 16 MB
+    with house(tmp_path, SENDER) as node:
+        real = os.fstatvfs
+        written: list[int] = []
+
+        class Shrinking:
+            f_frsize = 1
+
+            def __init__(self, descriptor: int) -> None:
+                written.append(os.fstat(descriptor).st_size)
+                self.f_bavail = (9 << 20) - written[-1]
+
+        monkeypatch.setattr(os, "fstatvfs", Shrinking)
+        (outcome,) = archive(node).store([large])
+        monkeypatch.setattr(os, "fstatvfs", real)
+        assert outcome.status == 0xA700
+        assert 0 < max(written) <= 12 << 20
+        assert not list(node.spool.incoming.iterdir())
+        assert archive(node).store([large])[0].status == 0
+
+
 def test_an_error_of_our_own_is_answered(tmp_path):
     """R1.57."""
 
