@@ -101,10 +101,11 @@ def plain_view(file: BinaryIO, most_bytes: int, *, force: bool = False) -> Binar
     force
         Whether a file without preamble is taken.
     """
-    meta, end = _meta(file, force)
+    bounded = cast(BinaryIO, _Bounded(file))
+    meta, end = _meta(bounded, force)
     file.seek(0)
     if not _says_deflated(meta):
-        return file
+        return bounded
     return cast(BinaryIO, PlainView(file.read(end), file, most_bytes))
 
 
@@ -125,7 +126,7 @@ def inflates_to_its_end(file: BinaryIO, offset: int) -> bool:
 
 def dataset_offset(file: BinaryIO) -> int:
     """Where the data set of a Part 10 file begins: after the last element of group 2, whatever its length says."""
-    return _meta(file, force=False)[1]
+    return _meta(cast(BinaryIO, _Bounded(file)), force=False)[1]
 
 
 def _meta(file: BinaryIO, force: bool) -> tuple[Dataset, int]:
@@ -146,6 +147,26 @@ def _meta(file: BinaryIO, force: bool) -> tuple[Dataset, int]:
 
 def _not_meta(tag: int, vr: str | None, length: int) -> bool:
     return tag >> 16 != 2
+
+
+class _Bounded:
+    """The file, read no further than it goes: Python takes memory for what a lying length asks for."""
+
+    name = "a data set"
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, 2)
+        file.seek(0)
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, count: int | None = -1) -> bytes:
+        """At most so many bytes from here."""
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if count is None or count < 0 else min(count, left))
+
+    def close(self) -> None:
+        """Nothing: the file belongs to the caller."""
 
 
 class PlainView:

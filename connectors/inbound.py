@@ -22,6 +22,7 @@ import pynetdicom
 from pynetdicom import evt
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import P_DATA
 
 from reread.analytics.errors import NotDicom
@@ -91,6 +92,9 @@ class InboundUpperLayer(DULServiceProvider):
         """The thread."""
         try:
             super().run_reactor()
+        except InvalidEventError:  # the toolkit's state machine has no word for what this peer did
+            LOG.warning("the peer breaks the protocol: its connection was closed")
+            self.socket.close()
         finally:
             if self.lane.abandon():
                 LOG.warning("the sender broke off inside an object; the half file was removed")

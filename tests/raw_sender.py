@@ -64,6 +64,15 @@ def echo_command() -> bytes:
     )
 
 
+def message(context: int, command: bytes, content: bytes | None, fragment_bytes: int = 16000) -> Iterator[bytes]:
+    """The PDUs of a message."""
+    yield pdu(P_DATA, pdv(context, COMMAND | LAST, command))
+    if content is not None:
+        for start in range(0, max(len(content), 1), fragment_bytes):
+            last = LAST if start + fragment_bytes >= len(content) else 0
+            yield pdu(P_DATA, pdv(context, last, content[start : start + fragment_bytes]))
+
+
 class RawSender:
     """One association, negotiated when made; a context manager that just closes the connection."""
 
@@ -129,25 +138,15 @@ class RawSender:
             pass
         return True
 
-    def message(
-        self, context: int, command: bytes, content: bytes | None, fragment_bytes: int = 16000
-    ) -> Iterator[bytes]:
-        """The PDUs of a message."""
-        yield pdu(P_DATA, pdv(context, COMMAND | LAST, command))
-        if content is not None:
-            for start in range(0, max(len(content), 1), fragment_bytes):
-                last = LAST if start + fragment_bytes >= len(content) else 0
-                yield pdu(P_DATA, pdv(context, last, content[start : start + fragment_bytes]))
-
     def store(self, sop_class: str, sop_instance: str | bytes, content: bytes, context: int = 1) -> int:
         """Send a data set as it is; the status."""
-        for one in self.message(context, store_command(sop_class, sop_instance), content):
+        for one in message(context, store_command(sop_class, sop_instance), content):
             self.send(one)
         return self.status()
 
     def echo(self, context: int = 1) -> int:
         """Verify; the status."""
-        self.send(next(self.message(context, echo_command(), None)))
+        self.send(next(message(context, echo_command(), None)))
         return self.status()
 
     def release(self) -> None:

@@ -21,10 +21,10 @@ from reread.connectors.ledger import open_ledger
 from reread.connectors.mammograms import identify, patient_identity, read_header, read_mammogram
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
+from reread.connectors.store_statuses import STORE_STATUSES
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "interop"
-STATUSES = {0x0000, 0x0110, 0x0117, 0x0122, 0xA700, 0xA900, 0xC000, *range(0xC010, 0xC015), *range(0xA710, 0xA761)}
-"""What the brief of the door allows (R0.91 to R0.103, R4.126)"""
+STATUSES = set(STORE_STATUSES)
 REFUSED_CONTEXT = -1
 """not even offered a status: class or transfer syntax were not accepted"""
 
