@@ -111,13 +111,12 @@ def goal(name: str, measured: float, target: float, *, least: bool) -> None:
 def print_table(results: dict[Setting, dict[str, Run]]) -> None:
     for setting, by_name in results.items():
         print(f"\n{TITLES[setting.kind]}, {setting.senders} sender{'s' if setting.senders > 1 else ''}")
-        print(
-            f"  {'':<10}{'MB/s':>8}{'objects/s':>11}{'CPU ms/MB':>11}{'idle MB':>9}{'peak MB':>9}{'over idle':>11}{'a process':>11}"
-        )
+        titles = ("MB/s", "objects/s", "CPU ms/MB", "idle MB", "peak MB", "over idle", "a process")
+        print(f"  {'':<10}{''.join(f'{title:>11}' for title in titles)}")
         for name, run in by_name.items():
             print(
-                f"  {name:<10}{run.mb_per_s:8.0f}{run.objects_per_s:11.1f}{run.cpu_ms_per_mb:11.2f}"
-                f"{run.idle_mb:9.0f}{run.peak_mb:9.0f}{run.peak_mb - run.idle_mb:11.0f}"
+                f"  {name:<10}{run.mb_per_s:11.0f}{run.objects_per_s:11.1f}{run.cpu_ms_per_mb:11.2f}"
+                f"{run.idle_mb:11.0f}{run.peak_mb:11.0f}{run.peak_mb - run.idle_mb:11.0f}"
                 f"{run.peak_process_mb:11.0f}"
             )
         ours = by_name.get("reread")
