@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reread.connectors.commitment_service import REPORT_TIMEOUT_S
 from reread.connectors.conformance_contexts import (
     ContextTables,
     choice_table,
@@ -26,6 +27,7 @@ from reread.connectors.gatekeeper import (
 )
 from reread.connectors.listener import ListenerSettings
 from reread.connectors.outgoing import REPORT_COMMITMENT, SEND_HELD
+from reread.connectors.retrieve_service import RETRIEVAL_TIMEOUT_S
 from reread.connectors.statement_text import Bullets, Section, Table
 
 STATUS_HEADS = ("status", "kind", "when it is answered")
@@ -105,6 +107,7 @@ def _initiation(facts: Facts) -> tuple[str | Section, ...]:
                 "Activity: report a storage commitment",
                 "The listener opens an association to a peer that asked for storage commitment. It proposes to be "
                 "SCP by role selection. One report goes out on one association.",
+                f"The association and the answer are waited for {REPORT_TIMEOUT_S:g} s.",
                 proposed_table(REPORT_COMMITMENT),
                 answers_table(REPORT_COMMITMENT, "storage commitment reports"),
             )
@@ -113,10 +116,16 @@ def _initiation(facts: Facts) -> tuple[str | Section, ...]:
         parts.append(
             Section(
                 "Activity: send what a C-MOVE asks for",
-                f"See the service Retrieve by C-MOVE below: contexts and reaction to {SEND_HELD.operation}.",
+                f"See the service Retrieve by C-MOVE below: contexts and reaction to {SEND_HELD.operation}. "
+                f"Association and answers are waited for {RETRIEVAL_TIMEOUT_S:g} s.",
             )
         )
-    return tuple(parts) or ("The listener opens no associations.",)
+    if not parts:
+        return ("The listener opens no associations.",)
+    return (
+        "Associations that the listener opens have the policies of the caller, below: implementation, PDU, contexts.",
+        *parts,
+    )
 
 
 def _acceptance(facts: Facts, tables: ContextTables) -> tuple[str | Section, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from pydicom.datadict import dictionary_description
+from pydicom.datadict import dictionary_description, tag_for_keyword
 
 from reread.connectors.admission import AdmissionPolicy
 from reread.connectors.commitment import FAILURE_REASONS, GIVEN_REASONS
@@ -16,9 +16,11 @@ from reread.connectors.negotiation import STANDARD_ORDER, UnknownClasses
 from reread.connectors.outgoing import SEND_HELD, Call, Outcome
 from reread.connectors.peers import PeerRole
 from reread.connectors.plain_objects import can_write_plain
+from reread.connectors.procedure_steps import REQUIRED_IN_CREATE
 from reread.connectors.query_keys import CODE_KEYS, KEYS, LEVELS, UNIQUE, Key, Level, Root
 from reread.connectors.services import UNCOMPRESSED
 from reread.connectors.statement_text import Bullets, Section, Table
+from reread.connectors.states import STEP_TRANSITIONS, StepStatus
 from reread.connectors.store_statuses import STORE_STATUSES
 
 Part = str | Bullets | Table | Section
@@ -69,7 +71,7 @@ def about(service: str, facts: Facts) -> tuple[Part, ...]:
     own: Mapping[str, Callable[[Facts], Iterable[Part]]] = {
         "Storage": lambda facts: _storage(facts.listener),
         "Study Content Notification (retired)": lambda facts: _closing(facts.listener),
-        "Modality Performed Procedure Step": lambda _: ("When a study is complete: see the table of closing rules.",),
+        "Modality Performed Procedure Step": lambda _: _steps(),
         "Storage Commitment": _commitment,
         "Query": lambda facts: (_asking(facts.listener), *_keys()),
         "Retrieve by C-MOVE": lambda facts: (_asking(facts.listener), *_sending()),
@@ -152,6 +154,23 @@ def _closing(listener: ListenerSettings) -> tuple[Part, ...]:
     return (
         Table("closing rules: a study is complete when", ("rule", "condition", "in force"), tuple(rows)),
         Table("values of the closing rules by source", ("source", "quiet time", "expected views"), tuple(sources)),
+    )
+
+
+def _steps() -> tuple[Part, ...]:
+    tags = [(tag_for_keyword(keyword) or 0) for keyword, _ in REQUIRED_IN_CREATE]
+    final = " or ".join(status.value for status in StepStatus if not STEP_TRANSITIONS[status])
+    return (
+        "When a study is complete: see the table of closing rules.",
+        Table(
+            "attributes that an N-CREATE needs, with a value",
+            ("attribute", "tag"),
+            tuple((dictionary_description(tag), tag_text(tag)) for tag in tags),
+        ),
+        f"The status has to be {StepStatus.IN_PROGRESS.value} in the N-CREATE. Each item of Scheduled Step Attributes "
+        "Sequence needs a Study Instance UID.",
+        f"An N-SET replaces status, end and performed series, until the step is {final}. With it the step needs "
+        "its end date, end time and performed series.",
     )
 
 

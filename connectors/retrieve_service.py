@@ -56,6 +56,7 @@ _GET_ROOTS = {
 }
 _GET_ORDER = (*NATIVE[:2], *LOSSLESS_COMPRESSED, *NATIVE[2:], *LOSSY)
 """Uncompressed first: in a context that takes both, everything can be sent so, and nothing is ever compressed."""
+RETRIEVAL_TIMEOUT_S = 300.0
 _CALLS = 3
 """associations for one group of objects; a receiver may break off at one that it cannot digest"""
 
@@ -96,7 +97,7 @@ class Retrieval:
     """fresh paths in the spool, for objects that have to be written anew"""
     patience_s: float = 20.0
     """how long a request waits for a catalogue that is behind"""
-    timeout_s: float = 300.0
+    timeout_s: float = RETRIEVAL_TIMEOUT_S
     """for an association with a destination, and for each of its answers"""
 
     def find(self, exchange: Exchange, root: Root) -> list[HeldObject] | None:

@@ -19,6 +19,7 @@ from reread.connectors.ledger import open_ledger
 from reread.connectors.listener import Listener
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
+from reread.deployments.cli import app
 from reread.deployments.settings import Settings, load_settings
 from reread.deployments.site_plan import listener_settings_of
 from reread.deployments.statements import conformance_text, facts_of
@@ -281,6 +282,16 @@ def test_the_data_folder_is_not_touched(tmp_path):
     assert str(tmp_path) not in text
     assert text == conformance_text(settings)
     assert conformance_text(settings, html=True).startswith("<!DOCTYPE html>")
+
+
+def test_the_command(tmp_path, capsys):
+    file, page = tmp_path / "site.toml", tmp_path / "conformance.html"
+    file.write_text(PLAIN)
+    assert app(["conformance", "--settings", str(file)], result_action="return_value") == 0
+    assert capsys.readouterr().out == conformance_text(load_settings(file))
+    more = ["--html", "--out", str(page)]
+    assert app(["conformance", "--settings", str(file), *more], result_action="return_value") == 0
+    assert page.read_text("utf-8") == conformance_text(load_settings(file), html=True)
 
 
 def test_a_certificate_that_is_not_there_is_a_clear_error(tmp_path):
