@@ -50,7 +50,7 @@ ae_title = "STRICT"
 when_full = "hold"
 max_held = 1
 hold_s = 1.0
-max_associations = 3
+max_associations = 5
 unknown_classes = "refuse"
 extra_ae_titles = ["RR_MULTIPATIENT"]
 tls_certificate = "{node}.pem"
@@ -66,7 +66,7 @@ ae_title = "SENDER"
 host = "127.0.0.1"
 port = 11999
 roles = ["source"]
-max_associations = 1
+max_associations = 4
 transfer_syntaxes = ["1.2.826.0.1.3680043.9.3811.7", "JPEG2000Lossless", "ImplicitVRLittleEndian"]
 refused_transfer_syntaxes = ["RLELossless", "JPEGBaseline8Bit"]
 tls_names = ["sender.example.org"]
@@ -256,7 +256,7 @@ def test_what_a_strict_site_prints(site):
         return
     assert "Every caller has to show a certificate that one of our authorities signed." in site.printed.text
     (full,) = site.printed.table("A-ASSOCIATE-RJ").where(when="too many associations are open")
-    assert "with 3 open, a requestor waits without an answer; it is rejected after 1 s" in full["at this site"]
+    assert "with 5 open, a requestor waits without an answer; it is rejected after 1 s" in full["at this site"]
     (row,) = site.printed.table("callers that are accepted").where(peer="sender")
     assert row["certificate"] == "names one of: sender.example.org"
     (row,) = site.printed.table("values of the closing rules by source").where(source="other")
