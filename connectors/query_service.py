@@ -72,12 +72,15 @@ class QueryService:
         self._max_results = max_results
 
     def offers(self) -> Sequence[Offer]:
+        """Both information models."""
         return tuple(Offer(model) for model in _ROOTS)
 
     def handlers(self) -> Sequence[Handler]:
+        """One, which leads requests to `serve` (`query_exchange.py`)."""
         return ((evt.EVT_C_FIND, self.on_request),)
 
     def statuses(self) -> Sequence[StatusMeaning]:
+        """All that are answered."""
         return (
             StatusMeaning(SUCCESS, "success", "the query is complete, all matches have been sent"),
             StatusMeaning(PENDING, "pending", "one match, every key of the query is supported"),

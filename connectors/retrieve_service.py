@@ -141,12 +141,15 @@ class MoveService:
         self._destinations = {peer.ae_title: peer for peer in destinations if peer.host and peer.port}
 
     def offers(self) -> Sequence[Offer]:
+        """Both information models."""
         return tuple(Offer(model) for model in _MOVE_ROOTS)
 
     def handlers(self) -> Sequence[Handler]:
+        """One, which leads requests to `serve` (`query_exchange.py`)."""
         return ((evt.EVT_C_MOVE, self.on_request),)
 
     def statuses(self) -> Sequence[StatusMeaning]:
+        """All that are answered."""
         unknown = StatusMeaning(
             DESTINATION_UNKNOWN, "refused", "the move destination is not configured as a peer with host and port"
         )
@@ -211,13 +214,16 @@ class GetService:
         self._retrieval = retrieval
 
     def offers(self) -> Sequence[Offer]:
+        """Both information models, and every storage class with the requester as SCP."""
         models = tuple(Offer(model) for model in _GET_ROOTS)
         return (*models, *(Offer(uid, _GET_ORDER, peer_scu=False, peer_scp=True) for uid in STORAGE_CLASSES))
 
     def handlers(self) -> Sequence[Handler]:
+        """One, which leads requests to `serve` (`query_exchange.py`)."""
         return ((evt.EVT_C_GET, self.on_request),)
 
     def statuses(self) -> Sequence[StatusMeaning]:
+        """All that are answered."""
         return _STATUSES
 
     def on_request(self, event: Any) -> None:
