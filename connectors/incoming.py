@@ -7,14 +7,13 @@ import errno
 import os
 import secrets
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
-from reread.connectors.digests import Digest
+from reread.connectors.digests import data_set_digest
 from reread.connectors.disk_writing import begin_writing
 from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-_FLUSH_BYTES = 1 << 22
+_FLUSH_BYTES = 1 << 21
 _PREAMBLE = bytes(128) + b"DICM"
 
 
@@ -49,7 +48,7 @@ class Incoming:
         self._left = max_bytes
         self._min_free = min_free_bytes
         self._written = self._flushed = 0
-        self._digest = Digest(transfer_syntax_uid.encode() + b"\0")
+        self._digest = data_set_digest(transfer_syntax_uid)
         try:
             self._file = self.path.open("xb", buffering=0)
         except OSError as error:
@@ -57,20 +56,17 @@ class Incoming:
             self._file = Path(os.devnull).open("wb", buffering=0)  # noqa: SIM115
         self._write(_PREAMBLE + file_meta(sop_class_uid, sop_instance_uid, transfer_syntax_uid))
 
-    def write_all(self, block: memoryview, done: Callable[[], None]) -> None:
+    def write_all(self, block: memoryview) -> None:
         """Write, or forget the block if the object grew over its bound or the disk refused before.
 
-        An error is kept, not raised: the rest of the message has to be read before it can be answered. The
-        block must not change until `done` was called, here or in another thread.
+        An error is kept, not raised: the rest of the message has to be read before it can be answered.
         """
         self._left -= len(block)
         if self._left < 0:
             self.too_large = True
-        if self.too_large or self.failure is not None:
-            done()
-            return
-        self._digest.update(block, done)
-        self._write(block)
+        if not self.too_large and self.failure is None:
+            self._write(block)
+            self._digest.update(block)
 
     def _write(self, block: bytes | memoryview) -> None:
         try:
@@ -90,7 +86,6 @@ class Incoming:
 
     def close(self) -> None:
         """Close; its content may still be in the operating system's cache."""
-        self._digest.close()
         try:
             self._file.close()
         except OSError as error:
@@ -104,7 +99,7 @@ class Incoming:
 
     @property
     def dataset_digest(self) -> str:
-        """SHA-256 of the transfer syntax and the data set as received, lower-case hex."""
+        """BLAKE3 of the transfer syntax and the data set as received, lower-case hex."""
         return self._digest.hexdigest()
 
 

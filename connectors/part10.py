@@ -6,7 +6,6 @@ ID, in a warning.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import unicodedata
 import zlib
@@ -21,6 +20,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from reread.analytics.errors import NotDicom
 from reread.analytics.reasons import Reason
 from reread.connectors.careful_reading import dataset_offset, inflates_to_its_end, read_careful_header
+from reread.connectors.digests import data_set_digest
 from reread.connectors.header_scan import scan_data_set
 
 _BLOCK_BYTES = 1 << 20
@@ -118,11 +118,11 @@ def read_values(path: Path, tags: Sequence[int]) -> dict[int, str]:
 
 
 def dataset_digest_of(path: Path, facts: Part10) -> str:
-    """SHA-256 of transfer syntax and data set, without file meta information; lower-case hex.
+    """BLAKE3 of transfer syntax and data set, without file meta information; lower-case hex.
 
     Two receptions of one object differ in file meta information (who wrote it), never in this.
     """
-    digest = hashlib.sha256(facts.transfer_syntax_uid.encode() + b"\0")
+    digest = data_set_digest(facts.transfer_syntax_uid)
     with path.open("rb") as file:
         file.seek(facts.dataset_offset)
         while block := file.read(_BLOCK_BYTES):
