@@ -112,7 +112,7 @@ def listen(*, settings: SettingsFile = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with opened_site(site) as services, listening(site, services) as listener:
+    with opened_site(site) as services, listening(site, services, configure_logs) as listener:
         if listener is None:
             raise RereadError(f"port {site.listener.port} is taken; is `reread listen` running already?")
         console.print(f"{site.ae_title} listens on {site.listener.host}:{listener.port}; Ctrl-C ends it")
