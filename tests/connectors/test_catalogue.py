@@ -442,6 +442,15 @@ def test_codes(tmp_path):
     assert codes_of(header.values["ProcedureCodeSequence"])[0]["CodeMeaning"] == "Mammography" and codes_of("") == []
 
 
+def test_a_codec_of_python_is_no_way_in(site, tmp_path):
+    path = _with_name(tmp_path / "a.dcm", "ISO_IR 999", b"\xe9\\ud800")
+    path.write_bytes(path.read_bytes().replace(b"ISO_IR 999", b"raw_unicode_escape"[:10]))
+    content = path.read_bytes().replace(b"CS\x0a\0raw_unicod", b"CS\x12\0raw_unicode_escape")
+    path.write_bytes(content)
+    site.take(path, write(made(2), tmp_path / "b.dcm"))
+    assert len(site.found(Level.IMAGE, SOPInstanceUID="", PatientName="")) == 2
+
+
 def test_the_ledger_has_no_patient(site, tmp_path):
     site.take(*study(tmp_path / "a", 1))
     site.found(PatientName="")
