@@ -33,7 +33,7 @@ _ROOTS = {
     PatientRootQueryRetrieveInformationModelFind: Root.PATIENT,
     StudyRootQueryRetrieveInformationModelFind: Root.STUDY,
 }
-_LISTEN_EVERY = 10
+_LISTEN_EVERY = 25
 """answers between two looks for a C-CANCEL"""
 
 
