@@ -243,6 +243,7 @@ def _catch_up(root: str) -> int:
         other.ledger.close()
 
 
+@pytest.mark.slow
 def test_several_processes_catch_up_at_once(site, tmp_path):
     site.take(*(path for n in range(8) for path in study(tmp_path / "a", 5, study=f"2.25.{n + 1}")))
     with multiprocessing.get_context("spawn").Pool(3) as pool:

@@ -128,6 +128,7 @@ def test_a_peer_that_takes_nothing_is_given_up():
         dead.wait(8)
 
 
+@pytest.mark.slow
 def test_a_receiver_that_stops_reading_inside_an_object(tmp_path, monkeypatch):
     monkeypatch.setattr("reread.connectors.calling._SEND_S", 1)
     path = write(made(1, size=6000), tmp_path / "a.dcm")

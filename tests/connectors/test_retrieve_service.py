@@ -420,6 +420,7 @@ def test_get_in_what_the_requester_takes(tmp_path, proposed, expected):
     assert (status.Status, failed.FailedSOPInstanceUIDList) == (0xB000, "2.25.1.2")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not ORTHANC.is_file(), reason="Orthanc is not installed")
 def test_orthanc_asks_us(tmp_path):
     port, http, folder = free_port(), free_port(), tmp_path / "orthanc"
