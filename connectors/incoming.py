@@ -85,8 +85,11 @@ class Incoming:
                 self.failure = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
-        """Close; its content may still be in the operating system's cache."""
+        """Close; its content may still be in the operating system's cache, on its way to the disk."""
+        if self._file.closed:
+            return
         try:
+            begin_writing(self._file.fileno(), self._flushed, self._written - self._flushed)
             self._file.close()
         except OSError as error:
             self.failure = self.failure or error
