@@ -83,7 +83,7 @@ def test_the_first_process_killed_and_started_again(tmp_path):
     process = started(tmp_path, port)
     everybody = [process.pid]
     try:
-        # one that watches, one that forks, one that tracks, two that receive; callers may wait in line before they are there
+        # one that watches, forks, tracks, and two that receive; callers may wait in line before they are there
         until(lambda: len(family(process.pid)) >= 5)
         everybody = family(process.pid)
         lanes = [threading.Thread(target=send_all, args=(port, objects[first::3], acknowledged)) for first in range(3)]
