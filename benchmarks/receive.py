@@ -7,7 +7,7 @@ TCP_NODELAY=1. All receivers write to the folder of `--folder` (default: the tem
 disk. Reread syncs file and ledger before it acknowledges; Orthanc syncs each file (SyncStorageArea, its default) but
 not its index at each commit; storescp syncs nothing. The disk is settled before each run and emptied after it.
 Rounds alternate the receivers; figures are medians, of memory the largest. MB are 10^6 bytes; memory is PSS summed
-over the processes of a receiver.
+over the processes of a receiver, and under "a process" the resident memory of the largest of them.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Run:
     cpu_ms_per_mb: float
     idle_mb: float
     peak_mb: float
+    peak_process_mb: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def middle(runs: Sequence[Run]) -> Run:
         median(run.cpu_ms_per_mb for run in runs),
         median(run.idle_mb for run in runs),
         max(run.peak_mb for run in runs),
+        max(run.peak_process_mb for run in runs),
     )
 
 
@@ -91,7 +93,14 @@ def measure(receiver: Receiver, files: Sequence[MadeFile], senders: int, number:
         raise SystemExit(f"{receiver.name} acknowledged {megabytes:.1f} MB and holds {arrived:.1f} MB")
     for path in stored:
         path.unlink()
-    return Run(megabytes / seconds, len(files) / seconds, 1000 * used / megabytes, watch.idle_mb, watch.peak_mb)
+    return Run(
+        megabytes / seconds,
+        len(files) / seconds,
+        1000 * used / megabytes,
+        watch.idle_mb,
+        watch.peak_mb,
+        watch.peak_process_mb,
+    )
 
 
 def goal(name: str, measured: float, target: float, *, least: bool) -> None:
@@ -102,11 +111,13 @@ def goal(name: str, measured: float, target: float, *, least: bool) -> None:
 def print_table(results: dict[Setting, dict[str, Run]]) -> None:
     for setting, by_name in results.items():
         print(f"\n{TITLES[setting.kind]}, {setting.senders} sender{'s' if setting.senders > 1 else ''}")
-        print(f"  {'':<10}{'MB/s':>8}{'objects/s':>11}{'CPU ms/MB':>11}{'idle MB':>9}{'peak MB':>9}{'over idle':>11}")
+        titles = ("MB/s", "objects/s", "CPU ms/MB", "idle MB", "peak MB", "over idle", "a process")
+        print(f"  {'':<10}{''.join(f'{title:>11}' for title in titles)}")
         for name, run in by_name.items():
             print(
-                f"  {name:<10}{run.mb_per_s:8.0f}{run.objects_per_s:11.1f}{run.cpu_ms_per_mb:11.2f}"
-                f"{run.idle_mb:9.0f}{run.peak_mb:9.0f}{run.peak_mb - run.idle_mb:11.0f}"
+                f"  {name:<10}{run.mb_per_s:11.0f}{run.objects_per_s:11.1f}{run.cpu_ms_per_mb:11.2f}"
+                f"{run.idle_mb:11.0f}{run.peak_mb:11.0f}{run.peak_mb - run.idle_mb:11.0f}"
+                f"{run.peak_process_mb:11.0f}"
             )
         ours = by_name.get("reread")
         for name in ("orthanc", "storescp"):
@@ -126,7 +137,7 @@ def print_goals(results: dict[Setting, dict[str, Run]]) -> None:
             continue
         ours = by_name["reread"]
         if setting.kind == "tomo":
-            goal("peak_memory_mb_of_the_large_object", ours.peak_mb, GOAL_TOMO_MB, least=False)
+            goal("largest_process_mb_with_the_large_object", ours.peak_process_mb, GOAL_TOMO_MB, least=False)
             continue
         title = "mammograms" if setting.kind == "mg" else "small_objects"
         if "orthanc" in by_name:
@@ -185,11 +196,11 @@ def main() -> None:
             measure(receiver, next(iter(files.values())), 1, next(numbers))
         found: dict[Setting, dict[str, list[Run]]] = {one: {name: [] for name in names} for one in settings}
         for one in settings:
-            for turn in range(rounds):
+            for turn in range(1 if chosen.quick and one.kind == "tomo" else rounds):
                 for receiver in receivers[turn % len(receivers) :] + receivers[: turn % len(receivers)]:
                     run = measure(receiver, files[one.kind], one.senders, next(numbers))
                     found[one][receiver.name].append(run)
-        print(f"medians of {rounds} rounds")
+        print(f"medians of {rounds} rounds{', the large object once' if chosen.quick else ''}")
     results = {one: {name: middle(runs) for name, runs in by.items()} for one, by in found.items()}
     print_table(results)
     print_goals(results)

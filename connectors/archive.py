@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reread.connectors.commitment import CommitmentResult, Reference
+from reread.connectors.outgoing import STORE, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class StoreOutcome:
 
     @property
     def stored(self) -> bool:
-        return self.status == 0x0000 or self.status & 0xF000 == 0xB000
+        return STORE.outcome(self.status) is Outcome.DONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID
 
 from reread.analytics.errors import AuthoringFailed
 from reread.analytics.reasons import Reason
 from reread.analytics.records import Provenance, StudyResult
 from reread.connectors.cad_codes import CadReportOptions
 from reread.connectors.cad_report import MAMMOGRAPHY_CAD_SR, UnmeasuredImage, cad_report_content
-from reread.connectors.capture import capture_attributes, capture_page
+from reread.connectors.capture import SECONDARY_CAPTURE, capture_attributes, capture_page
 from reread.connectors.content_items import reference
 from reread.connectors.dicom_parts import identify
 from reread.connectors.header_values import equipment_values, source_values
-from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, instance_uid, series_uid
+from reread.connectors.identifiers import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    instance_uid,
+    series_uid,
+)
+from reread.connectors.services import EXPLICIT_LITTLE
 
 
 class ResultFormat(StrEnum):
@@ -32,6 +38,14 @@ class ResultFormat(StrEnum):
 
     CAD_SR = "mammography-cad-sr"
     CAPTURE = "secondary-capture"
+
+    @property
+    def sop_class_uid(self) -> str:
+        return MAMMOGRAPHY_CAD_SR if self is ResultFormat.CAD_SR else SECONDARY_CAPTURE
+
+
+WRITTEN_TRANSFER_SYNTAX = EXPLICIT_LITTLE
+"""of all that we write"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +205,9 @@ def _write(dataset: Dataset, path: Path) -> None:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = UID(WRITTEN_TRANSFER_SYNTAX)
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = "REREAD"
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     dataset.file_meta = meta
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")

@@ -17,28 +17,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, create_engine, delete, event, exists, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, create_engine, event, insert, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from reread.analytics.errors import CatalogueBehind, CatalogueError
 from reread.connectors.catalogue_feeds import Feed
-from reread.connectors.catalogue_header import Header, codes_of, read_header
-from reread.connectors.catalogue_search import find_statement, fold_names, objects_statement
-from reread.connectors.catalogue_tables import INSTANCES, MARKS, METADATA, SERIES, STUDIES, fingerprint
-from reread.connectors.ledger_holdings import Holding
-from reread.connectors.query_keys import KEYS, Level
-from reread.connectors.query_matching import Query, fold
+from reread.connectors.catalogue_header import codes_of, read_header
+from reread.connectors.catalogue_search import find_statement, objects_statement
+from reread.connectors.catalogue_tables import INSTANCES, MARKS, METADATA, fingerprint
+from reread.connectors.catalogue_writing import CatalogueWriter
+from reread.connectors.query_keys import Level
+from reread.connectors.query_matching import Query
 
 LOG = logging.getLogger(__name__)
 
 _BATCH = 200
 """objects in one transaction, about half a second of reading"""
 _BUSY_S = 30.0
-_OF_STUDY, _OF_SERIES, _OF_IMAGE = (
-    tuple(key.keyword for key in KEYS.values() if key.level in levels and not key.computed)
-    for levels in ((Level.PATIENT, Level.STUDY), (Level.SERIES,), (Level.IMAGE,))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +149,9 @@ class Catalogue:
         """One batch, in one transaction that no other process can be in at the same time."""
         with self._write() as connection:
             mark, last = _mark(connection, feed.name), feed.last()
+            writer = CatalogueWriter(connection, feed.name)
             if mark > last:  # another ledger than the one that this was made of
-                _forget(connection, feed.name)
+                writer.remove_all()
                 mark = 0
             holdings, mark = feed.after(mark, _BATCH)
             for holding in holdings:
@@ -163,7 +159,7 @@ class Catalogue:
                 if header is None:
                     LOG.warning("%s object %d has no readable header and cannot be queried", feed.name, holding.number)
                 else:
-                    _add(connection, feed.name, holding, header)
+                    writer.add(holding, header)
             _set_mark(connection, feed.name, mark)
             return len(holdings)
 
@@ -172,8 +168,7 @@ class Catalogue:
         if count == self._mark(name):
             return
         with self._write() as connection:
-            for number in feed.withdrawn():
-                _remove(connection, INSTANCES.c.feed == feed.name, INSTANCES.c.number == number)
+            CatalogueWriter(connection, feed.name).remove(feed.withdrawn())
             _set_mark(connection, name, count)
 
     def _mark(self, name: str) -> int:
@@ -246,56 +241,6 @@ def _engine(file: Path) -> Any:
         cursor.close()
 
     return engine
-
-
-def _add(connection: Connection, feed: str, holding: Holding, header: Header) -> None:
-    """One object; it takes the place of another one under its UID. Empty values above it are filled from it."""
-    values = header.values
-    _remove(connection, INSTANCES.c.SOPInstanceUID == values["SOPInstanceUID"])
-    study = {name: values[name] for name in _OF_STUDY}
-    study["patient_key"] = values["PatientID"] or f"study {values['StudyInstanceUID']}"
-    study["folded_patient_id"] = fold(values["PatientID"])
-    study["folded_patient_name"] = fold_names(values["PatientName"])
-    study["folded_accession_number"] = fold(values["AccessionNumber"])
-    study_id = _merge(connection, STUDIES, study, "StudyInstanceUID", "patient_key")
-    series = {name: values[name] for name in _OF_SERIES} | {"study": str(study_id)}
-    series_id = _merge(connection, SERIES, series, "study", "SeriesInstanceUID")
-    connection.execute(
-        insert(INSTANCES).values(
-            series=series_id,
-            feed=feed,
-            number=holding.number,
-            path=holding.path,
-            transfer_syntax_uid=header.transfer_syntax_uid,
-            **{name: values[name] for name in _OF_IMAGE},
-        )
-    )
-
-
-def _merge(connection: Connection, table: Table, values: Mapping[str, str], *key: str) -> int:
-    statement = upsert(table).values(**values)
-    filled = {
-        name: func.coalesce(func.nullif(table.c[name], ""), statement.excluded[name])
-        for name in values
-        if name not in key
-    }
-    merged = statement.on_conflict_do_update(index_elements=list(key), set_=filled).returning(table.c.id)
-    return int(connection.execute(merged).scalar_one())
-
-
-def _remove(connection: Connection, *which: Any) -> None:
-    """Remove objects, and series and studies that have none left."""
-    for series in connection.execute(delete(INSTANCES).where(*which).returning(INSTANCES.c.series)).scalars().all():
-        empty = ~exists().where(INSTANCES.c.series == series)
-        study = connection.execute(
-            delete(SERIES).where(SERIES.c.id == series, empty).returning(SERIES.c.study)
-        ).scalar()
-        if study is not None:
-            connection.execute(delete(STUDIES).where(STUDIES.c.id == study, ~exists().where(SERIES.c.study == study)))
-
-
-def _forget(connection: Connection, feed: str) -> None:
-    _remove(connection, INSTANCES.c.feed == feed)
 
 
 def _mark(connection: Connection, name: str) -> int:

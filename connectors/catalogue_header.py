@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pydicom
-
+from reread.connectors.careful_reading import read_careful_header
+from reread.connectors.dicom_parts import quiet_reading
 from reread.connectors.query_keys import CODE_KEYS, KEYS, Key, Matching
 from reread.connectors.text_values import CharacterSet, character_set, raw_bytes, text_value
 
@@ -41,8 +41,8 @@ def read_header(path: Path) -> Header | None:
         None when it cannot be read or lacks a UID of its object, series, study or class: it cannot be asked for.
     """
     try:
-        with path.open("rb") as file:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
+        with path.open("rb") as file, quiet_reading():
+            dataset = read_careful_header(file, tags=_TAGS, count_items=False)
             charset = character_set(dataset)
             values = {key.keyword: _value(dataset, key, charset) for key in _STORED}
             syntax = raw_bytes(dataset.file_meta, 0x00020010).decode("ascii", "replace").strip(" \0")

@@ -54,7 +54,8 @@ def find_statement(query: Query) -> Select[Any]:
         statement = statement.add_columns(STUDIES.c.patient_key).where(STUDIES.c.PatientID != "")
         statement = statement.order_by(STUDIES.c.patient_key, STUDIES.c.id)
     else:
-        statement = statement.order_by(table.c.id)
+        # a query may have no key that is known here; then this is its only column
+        statement = statement.add_columns(table.c.id).order_by(table.c.id)
     conditions = [_coarse(KEYS[keyword], asked) for keyword, asked in query.keys.items()]
     return _from(statement, query.level).where(*(item for item in conditions if item is not None))
 

@@ -26,6 +26,8 @@ FAILURE_REASONS: Mapping[int, str] = {
     DUPLICATE_TRANSACTION: "duplicate transaction UID",
 }
 """Failure Reason (0008,1197) (PS3.3 C.14.1.1, R4.256)."""
+GIVEN_REASONS = (NO_SUCH_INSTANCE, CLASS_NOT_SUPPORTED, CLASS_CONFLICT, PROCESSING_FAILURE, DUPLICATE_TRANSACTION)
+"""those that we give; a peer may give all"""
 
 
 @dataclass(frozen=True, slots=True)

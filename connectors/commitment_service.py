@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from pynetdicom import AE, build_context, build_role, evt
+from pynetdicom import build_context, build_role, evt
 from pynetdicom.dimse_messages import N_ACTION_RSP
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
 )
 
-from reread.analytics.errors import InputError, LedgerError, SettingsInvalid
-from reread.connectors.calling import no_delay
+from reread.analytics.errors import ArchiveUnreachable, InputError, LedgerError, SettingsInvalid
+from reread.connectors.calling import association_with
 from reread.connectors.commitment import (
     DUPLICATE_TRANSACTION,
     REQUEST_COMMITMENT,
@@ -39,18 +39,20 @@ from reread.connectors.commitment import (
 from reread.connectors.gatekeeper import Gatekeeper
 from reread.connectors.ledger import Ledger
 from reread.connectors.ledger_commitments import CommitmentRequest, RequestOutcome, RequestState
+from reread.connectors.outgoing import REPORT_COMMITMENT as REPORT
+from reread.connectors.outgoing import Outcome
 from reread.connectors.peers import Peer
 from reread.connectors.services import UNCOMPRESSED, Handler, Offer, StatusMeaning
 from reread.connectors.spool import Spool, check_uid
 from reread.connectors.storage_classes import STORAGE_CLASSES
-from reread.connectors.tls import tls_arguments
 
 LOG = logging.getLogger(__name__)
 
 _SUCCESS, _PROCESSING_FAILURE, _NO_SUCH_INSTANCE = 0x0000, 0x0110, 0x0112
 _INVALID_ARGUMENT, _NO_SUCH_ACTION, _NOT_AUTHORISED = 0x0115, 0x0123, 0x0124
-_TIMEOUT_S = 30.0
-_LEASE_S = 5 * _TIMEOUT_S
+REPORT_TIMEOUT_S = 30.0
+"""for an association with a peer that gets a report, and for its answers"""
+_LEASE_S = 5 * REPORT_TIMEOUT_S
 """no other process reports a request that this one is reporting"""
 
 
@@ -208,7 +210,7 @@ class CommitmentService:
             return self._on_same(request, peer, message) or self._on_own(request, peer, message)
         except LedgerError:
             raise
-        except SettingsInvalid as error:
+        except (ArchiveUnreachable, SettingsInvalid) as error:
             LOG.error("a storage commitment result could not be delivered to %s: %s", peer.name, error)
         except Exception as error:  # whatever the toolkit raises: the thread goes on, the report is tried again
             LOG.error("a storage commitment result could not be delivered to %s: %s", peer.name, type(error).__name__)
@@ -243,24 +245,12 @@ class CommitmentService:
         return _send(association, message)
 
     def _on_own(self, request: CommitmentRequest, peer: Peer, message: tuple[int, Any]) -> bool:
-        ae = AE(ae_title=request.called_ae_title)
-        ae.acse_timeout = ae.connection_timeout = ae.dimse_timeout = ae.network_timeout = _TIMEOUT_S
-        association = ae.associate(
-            peer.host,
-            peer.port,
-            contexts=[build_context(StorageCommitmentPushModel, list(UNCOMPRESSED))],
-            ae_title=peer.ae_title,
-            ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],
-            evt_handlers=[(evt.EVT_CONN_OPEN, no_delay)],
-            tls_args=tls_arguments(peer),
-        )
-        if not association.is_established:
-            LOG.warning("no association with %s for a storage commitment result", peer.name)
-            return False
-        try:
+        contexts = [build_context(item.abstract_syntax, list(item.transfer_syntaxes)) for item in REPORT.contexts]
+        role = build_role(StorageCommitmentPushModel, scp_role=True)
+        with association_with(
+            peer, request.called_ae_title, contexts, timeout_s=REPORT_TIMEOUT_S, negotiation=[role]
+        ) as association:
             return _send(association, message)
-        finally:
-            association.release()
 
 
 def _send(association: Any, message: tuple[int, Any]) -> bool:
@@ -269,7 +259,8 @@ def _send(association: Any, message: tuple[int, Any]) -> bool:
         dataset, kind, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
     )
     code = int(status.Status) if "Status" in status else None
-    if code != _SUCCESS:
+    taken = code is not None and REPORT.outcome(code) is Outcome.DONE
+    if not taken:
         answer = "no answer" if code is None else f"0x{code:04X}"
         LOG.warning("a storage commitment result was not taken: %s", answer)
-    return code == _SUCCESS
+    return taken

@@ -10,6 +10,7 @@ procedure_step every image that its completed procedure steps name is here, and 
 expected_views the views that the site expects from this source are here                          R1.12
 archive_count  as many objects are here as the archive has                                        R3.238
 quiet          neither an image nor a message came for the quiet time of its source               R0.27, R4.38
+case_timeout   its first image came so long ago, if the site sets that (off by default)           R0.524
 cohort         it came with others to a called AE title MULTIPATIENT, and that cohort is quiet    R4.37
 ============== ================================================================================== ==========
 
@@ -37,6 +38,7 @@ class ClosingRule(StrEnum):
     EXPECTED_VIEWS = "expected_views"
     ARCHIVE_COUNT = "archive_count"
     IMPORT = "import"
+    CASE_TIMEOUT = "case_timeout"
     COHORT = "cohort"
 
 
@@ -58,6 +60,8 @@ class ClosingRules:
     """a step in progress without a sign of life for so long counts as forgotten"""
     expected_views: frozenset[str] = frozenset()
     """side and view, as "RMLO"; empty: the rule is off"""
+    case_timeout_s: float = 0.0
+    """from the first image of a revision; 0: the rule is off"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,12 @@ class ClosingPolicy:
         """The rules of a study from these sources: of several, the most patient."""
         found = [self.by_source.get(source, self.default) for source in sources] or [self.default]
         views = [rules.expected_views for rules in found]
+        timeouts = [rules.case_timeout_s for rules in found]
         return ClosingRules(
             max(rules.quiet_s for rules in found),
             max(rules.in_progress_s for rules in found),
             frozenset().union(*views) if all(views) else frozenset(),
+            max(timeouts) if all(timeouts) else 0.0,
         )
 
 
@@ -135,6 +141,8 @@ class CaseEvidence:
     """the open cohort that it belongs to"""
     imported: str = ""
     """a sentence, if it came by an import that is over"""
+    opened_at: float | None = None
+    """when the first image of the revision came; None: not known"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +177,10 @@ def decide(case: CaseEvidence, rules: ClosingRules, now: float) -> Verdict:
     missing = _missing(case)
     if idle_s >= rules.quiet_s:
         return Verdict(ClosingRule.QUIET, "; ".join((f"quiet for {rules.quiet_s:g} s", *missing)))
+    if rules.case_timeout_s and case.opened_at is not None and now - case.opened_at >= rules.case_timeout_s:
+        return Verdict(
+            ClosingRule.CASE_TIMEOUT, "; ".join((f"its first image came {rules.case_timeout_s:g} s ago", *missing))
+        )
     return Verdict(None, "; ".join((f"the last sign of it came {idle_s:.0f} s ago", *missing)))
 
 

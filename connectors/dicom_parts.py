@@ -16,10 +16,13 @@ from pydicom.dataset import Dataset
 
 from reread.analytics.errors import NotAMammogram, NotDicom
 from reread.analytics.reasons import Reason
+from reread.connectors.careful_reading import check_items_of, name_syntax, plain_view, read_careful_header
 from reread.connectors.mammogram_header import text
 from reread.connectors.pixel_decoding import inflate_failed
 
 _lock = threading.RLock()
+_MAX_INFLATED_BYTES = 1 << 29
+"""of a deflated data set: the largest image that is measured has half of it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +78,20 @@ def parse(content: bytes, *, stop_before_pixels: bool = False) -> Dataset:
     Raises
     ------
     NotDicom
-        NOT_DICOM or TRUNCATED.
+        NOT_DICOM, TRUNCATED, or IMPOSSIBLE_SIZE (inflated above 512 MiB, too many items of sequences).
     """
     marked = content[128:132] == b"DICM"
     with quiet_reading() as complaints:
         try:
-            dataset = pydicom.dcmread(BytesIO(content), stop_before_pixels=stop_before_pixels, force=not marked)
+            check_items_of(content)
+            view = plain_view(BytesIO(content), _MAX_INFLATED_BYTES, force=not marked)
+            dataset = pydicom.dcmread(view, stop_before_pixels=stop_before_pixels, force=not marked)
+            name_syntax(dataset, view)
             known = bool(text(dataset, "SOPClassUID"))
             ended = any("nd of file" in str(complaint.message) for complaint in complaints)
             cut = not stop_before_pixels and (ended or _cut_off(dataset))
+        except NotDicom:
+            raise
         except RecursionError:
             raise NotDicom(Reason.NOT_DICOM, "sequences nested too deeply to be read") from None
         except EOFError:
@@ -118,8 +126,8 @@ def identify(path: Path) -> Identity:
     """The UIDs of a file, as far as they can be read; never raises."""
     tags = ["SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "SpecificCharacterSet"]
     try:
-        with quiet_reading():
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=tags)
+        with path.open("rb") as file, quiet_reading():
+            dataset = read_careful_header(file, tags=tags, force=True)
             return Identity(*(_uid(text(dataset, tag)) for tag in tags[:4]))
     except Exception:  # by contract: whatever it is, it has no name
         return Identity()
@@ -144,9 +152,9 @@ def patient_identity(path: Path) -> str:
         The file cannot be read.
     """
     try:
-        with quiet_reading():
+        with path.open("rb") as file, quiet_reading():
             tags = ["PatientID", "IssuerOfPatientID", "StudyInstanceUID", "SOPInstanceUID", "SpecificCharacterSet"]
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=tags)
+            dataset = read_careful_header(file, tags=tags, force=True)
             issuer, patient = text(dataset, "IssuerOfPatientID"), text(dataset, "PatientID")
             stand_in = text(dataset, "StudyInstanceUID") or text(dataset, "SOPInstanceUID")
     except Exception as error:  # as in `parse`

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModelInstance,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelMove,
-    Verification,
 )
 
 from reread.analytics.errors import ArchiveRefused, ArchiveUnreachable, InputError
@@ -32,21 +32,30 @@ from reread.connectors.archive import (
     StudyQuery,
 )
 from reread.connectors.calling import association_with
+from reread.connectors.commitment import REQUEST_COMMITMENT as REQUEST_ACTION
 from reread.connectors.commitment import (
-    REQUEST_COMMITMENT,
     CommitmentResult,
     Reference,
     read_result,
     request_dataset,
 )
+from reread.connectors.outgoing import (
+    ASKED_KEYS,
+    FIND,
+    MOVE,
+    MOVED_KEYS,
+    REQUEST_COMMITMENT,
+    STORE,
+    VERIFY,
+    Call,
+    Outcome,
+)
 from reread.connectors.part10 import Part10, read_part10
 from reread.connectors.peers import Peer, check_ae_title
+from reread.connectors.retrieve_contexts import MOST_CONTEXTS, ProposedContext
 
 LOG = logging.getLogger(__name__)
 
-_EXPLICIT, _IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
-_MAX_CONTEXTS = 128  # odd presentation context IDs 1 to 255 (PS3.8 9.3.2.2)
-_PENDING = (0xFF00, 0xFF01)
 _NO_CONTEXT = 0x0122
 
 
@@ -89,18 +98,19 @@ class DimseArchive:
 
     def echo(self) -> None:
         """C-ECHO (R1.59)."""
-        with self._associate([build_context(Verification)]) as association:
-            _check(association.send_c_echo(), "C-ECHO")
+        with self._associate(VERIFY) as association:
+            _check(association.send_c_echo(), VERIFY)
 
     def find_studies(self, query: StudyQuery) -> Iterator[FoundStudy]:
         """C-FIND, Study Root, STUDY level (R3.184); Modalities in Study is also checked here (R3.187)."""
-        identifier = Dataset()
-        identifier.QueryRetrieveLevel = "STUDY"
-        identifier.StudyInstanceUID = query.study_instance_uid
-        identifier.StudyDate = _range(_da(query.first_date), _da(query.last_date))
-        identifier.StudyTime = _range(_tm(query.first_time), _tm(query.last_time))
-        identifier.ModalitiesInStudy = query.modality
-        identifier.NumberOfStudyRelatedInstances = ""
+        identifier = _identifier(
+            ASKED_KEYS,
+            "STUDY",
+            StudyInstanceUID=query.study_instance_uid,
+            StudyDate=_range(_da(query.first_date), _da(query.last_date)),
+            StudyTime=_range(_tm(query.first_time), _tm(query.last_time)),
+            ModalitiesInStudy=query.modality,
+        )
         for answer in self._find(identifier):
             modalities = _words(answer.get("ModalitiesInStudy"))
             if query.modality and modalities and query.modality not in modalities:
@@ -113,36 +123,27 @@ class DimseArchive:
 
     def find_instances(self, study_instance_uid: str) -> tuple[FoundInstance, ...]:
         """C-FIND at SERIES, then at IMAGE level: hierarchical, as every peer understands it (R3.158)."""
-        series = Dataset()
-        series.QueryRetrieveLevel = "SERIES"
-        series.StudyInstanceUID = study_instance_uid
-        series.SeriesInstanceUID = ""
+        series = _identifier(ASKED_KEYS, "SERIES", StudyInstanceUID=study_instance_uid)
         found = []
         for series_uid in [str(answer.SeriesInstanceUID) for answer in self._find(series)]:
-            image = Dataset()
-            image.QueryRetrieveLevel = "IMAGE"
-            image.StudyInstanceUID = study_instance_uid
-            image.SeriesInstanceUID = series_uid
-            image.SOPInstanceUID = ""
+            image = _identifier(ASKED_KEYS, "IMAGE", StudyInstanceUID=study_instance_uid, SeriesInstanceUID=series_uid)
             found += [FoundInstance(str(answer.SOPInstanceUID), series_uid) for answer in self._find(image)]
         return tuple(found)
 
     def fetch_study(self, study_instance_uid: str, missing: Sequence[FoundInstance] = ()) -> FetchReport:
         """C-MOVE to our listener: the study (R3.232), or series by series the missing objects (R3.220)."""
         if not missing:
-            identifier = Dataset()
-            identifier.QueryRetrieveLevel = "STUDY"
-            identifier.StudyInstanceUID = study_instance_uid
+            identifier = _identifier(MOVED_KEYS, "STUDY", StudyInstanceUID=study_instance_uid)
             return self._move(study_instance_uid, identifier)
         reports = []
         for series_uid in dict.fromkeys(instance.series_instance_uid for instance in missing):
-            identifier = Dataset()
-            identifier.QueryRetrieveLevel = "IMAGE"
-            identifier.StudyInstanceUID = study_instance_uid
-            identifier.SeriesInstanceUID = series_uid
-            identifier.SOPInstanceUID = [
-                instance.sop_instance_uid for instance in missing if instance.series_instance_uid == series_uid
-            ]
+            identifier = _identifier(
+                MOVED_KEYS,
+                "IMAGE",
+                StudyInstanceUID=study_instance_uid,
+                SeriesInstanceUID=series_uid,
+                SOPInstanceUID=[item.sop_instance_uid for item in missing if item.series_instance_uid == series_uid],
+            )
             reports.append(self._move(study_instance_uid, identifier))
         return FetchReport(
             study_instance_uid,
@@ -165,12 +166,13 @@ class DimseArchive:
             except (InputError, OSError) as error:
                 outcomes[path] = StoreOutcome(path, "", "", 0xC000, f"not sent: {type(error).__name__}")
         pairs = list(dict.fromkeys((item.sop_class_uid, item.transfer_syntax_uid) for item in facts.values()))
-        for start in range(0, len(pairs), _MAX_CONTEXTS):
-            batch = pairs[start : start + _MAX_CONTEXTS]
+        for start in range(0, len(pairs), MOST_CONTEXTS):
+            batch = pairs[start : start + MOST_CONTEXTS]
             mine = {
                 path: item for path, item in facts.items() if (item.sop_class_uid, item.transfer_syntax_uid) in batch
             }
-            with self._associate([build_context(*pair) for pair in batch]) as association:
+            wanted = replace(STORE, contexts=tuple(ProposedContext(uid, (syntax,)) for uid, syntax in batch))
+            with self._associate(wanted) as association:
                 for number, (path, item) in enumerate(mine.items(), 1):
                     outcomes[path] = _store_one(association, path, item, number)
         return tuple(outcomes[path] for path in paths)
@@ -198,17 +200,16 @@ class DimseArchive:
             results.put(result)
             return 0x0000, None
 
-        context = build_context(StorageCommitmentPushModel, [_EXPLICIT, _IMPLICIT])
         with self._associate(
-            [context], [(evt.EVT_N_EVENT_REPORT, on_report), (evt.EVT_DIMSE_SENT, on_sent)]
+            REQUEST_COMMITMENT, [(evt.EVT_N_EVENT_REPORT, on_report), (evt.EVT_DIMSE_SENT, on_sent)]
         ) as association:
             status, _ = association.send_n_action(
                 request_dataset(transaction, references),
-                REQUEST_COMMITMENT,
+                REQUEST_ACTION,
                 StorageCommitmentPushModel,
                 StorageCommitmentPushModelInstance,
             )
-            _check(status, "N-ACTION")
+            _check(status, REQUEST_COMMITMENT)
             try:
                 result = results.get(timeout=self._commitment_timeout_s)
             except queue.Empty:
@@ -219,25 +220,24 @@ class DimseArchive:
     def _find(self, identifier: Dataset) -> list[Dataset]:
         model = StudyRootQueryRetrieveInformationModelFind
         found: list[Dataset] = []
-        with self._associate([build_context(model, [_EXPLICIT, _IMPLICIT])]) as association:
+        with self._associate(FIND) as association:
             for status, answer in association.send_c_find(identifier, model):
-                if _status(status, "C-FIND") in _PENDING:
+                if FIND.outcome(_status(status, FIND)) is Outcome.PENDING:
                     if answer is None:
                         raise ArchiveUnreachable(f"{self.name}: a C-FIND answer that cannot be read")
                     found.append(answer)
                 else:
-                    _check(status, "C-FIND")
+                    _check(status, FIND)
         return found
 
     def _move(self, study_instance_uid: str, identifier: Dataset) -> FetchReport:
         model = StudyRootQueryRetrieveInformationModelMove
-        with self._associate([build_context(model, [_EXPLICIT, _IMPLICIT])]) as association:
+        with self._associate(MOVE) as association:
             for status, _ in association.send_c_move(identifier, self._destination, model):
-                code = _status(status, "C-MOVE")
-                if code in _PENDING:
+                code = _status(status, MOVE)
+                if MOVE.outcome(code) is Outcome.PENDING:
                     continue
-                if code not in (0x0000, 0xB000):
-                    raise ArchiveRefused("C-MOVE", code, str(status.get("ErrorComment", "")))
+                _check(status, MOVE)
                 return FetchReport(
                     study_instance_uid,
                     int(status.get("NumberOfCompletedSuboperations", 0) or 0),
@@ -247,7 +247,8 @@ class DimseArchive:
                 )
         raise ArchiveUnreachable(f"{self.name}: C-MOVE ended without a final answer")
 
-    def _associate(self, contexts: list[Any], handlers: Sequence[tuple[Any, Any]] = ()) -> AbstractContextManager[Any]:
+    def _associate(self, call: Call, handlers: Sequence[tuple[Any, Any]] = ()) -> AbstractContextManager[Any]:
+        contexts = [build_context(item.abstract_syntax, list(item.transfer_syntaxes)) for item in call.contexts]
         return association_with(self._peer, self._own, contexts, timeout_s=self._timeout_s, handlers=handlers)
 
 
@@ -259,21 +260,32 @@ def _store_one(association: Any, path: Path, facts: Part10, number: int) -> Stor
         return StoreOutcome(path, facts.sop_class_uid, facts.sop_instance_uid, _NO_CONTEXT, detail)
     except RuntimeError as error:
         raise ArchiveUnreachable("the association broke off during C-STORE") from error
-    code = _status(status, "C-STORE")
+    code = _status(status, STORE)
     comment = str(status.get("ErrorComment", "") or "")
     return StoreOutcome(path, facts.sop_class_uid, facts.sop_instance_uid, code, comment)
 
 
-def _status(status: Dataset, operation: str) -> int:
+def _status(status: Dataset, call: Call) -> int:
     if "Status" not in status:  # pynetdicom: time-out, abort or an answer that cannot be read
-        raise ArchiveUnreachable(f"{operation}: no (valid) answer")
+        raise ArchiveUnreachable(f"{call.operation}: no (valid) answer")
     return int(status.Status)
 
 
-def _check(status: Dataset, operation: str) -> None:
-    code = _status(status, operation)
-    if code != 0x0000:
-        raise ArchiveRefused(operation, code, str(status.get("ErrorComment", "") or ""))
+def _check(status: Dataset, call: Call) -> None:
+    code = _status(status, call)
+    if call.outcome(code) is not Outcome.DONE:
+        raise ArchiveRefused(call.operation, code, str(status.get("ErrorComment", "") or ""))
+
+
+def _identifier(table: Mapping[str, tuple[str, ...]], level: str, **values: Any) -> Dataset:
+    """The keys of a level, empty where there is no value (KeyError for a value of another key)."""
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = level
+    for keyword in table[level]:
+        setattr(identifier, keyword, values.pop(keyword, ""))
+    if values:
+        raise KeyError(f"no key of our {level} identifiers: {', '.join(values)}")
+    return identifier
 
 
 def _range(first: str, last: str) -> str:

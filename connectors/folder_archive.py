@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from reread.analytics.errors import ArchiveUnreachable, InputError
@@ -18,10 +17,13 @@ from reread.connectors.archive import (
     StoreOutcome,
     StudyQuery,
 )
-from reread.connectors.archive_index import ArchiveIndex
+from reread.connectors.catalogue import Catalogue
+from reread.connectors.catalogue_feeds import FolderFeed
 from reread.connectors.commitment import CommitmentResult, Reference
 from reread.connectors.intake import Intake
 from reread.connectors.part10 import read_part10
+from reread.connectors.query_keys import Level, Root
+from reread.connectors.query_matching import Query
 from reread.connectors.spool import check_uid, sha256_of, sync_folder
 
 _OUT_OF_RESOURCES, _CANNOT_UNDERSTAND = 0xA700, 0xC000
@@ -45,7 +47,8 @@ class FolderArchive:
         self._folder = folder
         self._intake = intake
         self._name = name
-        self._cache: ArchiveIndex | None = None
+        self._feed = FolderFeed(folder)
+        self._catalogue: Catalogue | None = None
 
     @property
     def name(self) -> str:
@@ -59,34 +62,29 @@ class FolderArchive:
 
     def find_studies(self, query: StudyQuery) -> Iterator[FoundStudy]:
         """Studies that match."""
-        identifier = Dataset()
-        identifier.QueryRetrieveLevel = "STUDY"
-        identifier.StudyInstanceUID = query.study_instance_uid
-        identifier.ModalitiesInStudy = query.modality
         first, last = (value.strftime("%Y%m%d") if value else "" for value in (query.first_date, query.last_date))
-        identifier.StudyDate = f"{first}-{last}" if first or last else ""
         begin, end = (value.strftime("%H%M%S") if value else "" for value in (query.first_time, query.last_time))
-        identifier.StudyTime = f"{begin}-{end}" if begin or end else ""
-        identifier.NumberOfStudyRelatedInstances = None
-        for answer in self._index().find(identifier):
-            modalities = answer.ModalitiesInStudy
+        keys = {
+            "StudyInstanceUID": query.study_instance_uid,
+            "ModalitiesInStudy": query.modality,
+            "StudyDate": f"{first}-{last}" if first or last else "",
+            "StudyTime": f"{begin}-{end}" if begin or end else "",
+            "NumberOfStudyRelatedInstances": "",
+        }
+        for values, _ in self._index().find(Query(Root.STUDY, Level.STUDY, keys)):
             yield FoundStudy(
-                str(answer.StudyInstanceUID),
-                str(answer.get("StudyDate", "") or ""),
-                (modalities,) if isinstance(modalities, str) else tuple(modalities or ()),
-                int(answer.NumberOfStudyRelatedInstances),
+                values["StudyInstanceUID"],
+                values["StudyDate"],
+                tuple(values["ModalitiesInStudy"].split("\\")) if values["ModalitiesInStudy"] else (),
+                int(values["NumberOfStudyRelatedInstances"]),
             )
 
     def find_instances(self, study_instance_uid: str) -> tuple[FoundInstance, ...]:
         """The objects of one study."""
-        identifier = Dataset()
-        identifier.QueryRetrieveLevel = "IMAGE"
-        identifier.StudyInstanceUID = study_instance_uid
-        identifier.SeriesInstanceUID = ""
-        identifier.SOPInstanceUID = ""
+        keys = {"StudyInstanceUID": study_instance_uid, "SeriesInstanceUID": "", "SOPInstanceUID": ""}
         return tuple(
-            FoundInstance(str(answer.SOPInstanceUID), str(answer.SeriesInstanceUID))
-            for answer in self._index().find(identifier)
+            FoundInstance(values["SOPInstanceUID"], values["SeriesInstanceUID"])
+            for values, _ in self._index().find(Query(Root.STUDY, Level.IMAGE, keys))
         )
 
     def fetch_study(self, study_instance_uid: str, missing: Sequence[FoundInstance] = ()) -> FetchReport:
@@ -94,7 +92,7 @@ class FolderArchive:
         wanted = [item.sop_instance_uid for item in missing or self.find_instances(study_instance_uid)]
         completed = failed = 0
         for uid in wanted:
-            held = self._index().get(uid)
+            held = self._index().object(uid)
             try:
                 taken = held is not None and self._intake.import_file(held.path, self._name).admission.accepted
             except OSError:
@@ -110,7 +108,7 @@ class FolderArchive:
         """Look whether the files are there and whole."""
         committed, failed = [], {}
         for reference in references:
-            held = self._index().get(reference.sop_instance_uid)
+            held = self._index().object(reference.sop_instance_uid)
             if held is None or not held.path.is_file():
                 failed[reference.sop_instance_uid] = _NO_SUCH_INSTANCE
             elif held.sop_class_uid != reference.sop_class_uid:
@@ -127,7 +125,7 @@ class FolderArchive:
         except (InputError, OSError) as error:
             return StoreOutcome(path, "", "", _CANNOT_UNDERSTAND, f"not stored: {type(error).__name__}")
         try:
-            if self._index().get(uid) is None:
+            if self._index().object(uid) is None:
                 folder = self._folder / "stored"
                 folder.mkdir(exist_ok=True)
                 target = folder / f"{uid}.{sha256_of(path)[:16]}.dcm"
@@ -135,16 +133,21 @@ class FolderArchive:
                 shutil.copyfile(path, part)
                 part.replace(target)
                 sync_folder(folder)
-                self._index().add(target)
+                self._feed.add(target)
+                self._index()
         except OSError as error:
             return StoreOutcome(path, facts.sop_class_uid, uid, _OUT_OF_RESOURCES, type(error).__name__)
         return StoreOutcome(path, facts.sop_class_uid, uid, 0x0000)
 
-    def _index(self) -> ArchiveIndex:
-        if self._cache is None:
+    def _index(self) -> Catalogue:
+        """The catalogue of the folder, as it is now; it holds patient data and so lies in the spool."""
+        if self._catalogue is None:
             self.echo()
-            self._cache = ArchiveIndex()
-            for path in sorted(self._folder.rglob("*")):
-                if path.is_file() and path.suffix != ".part":
-                    self._cache.add(path)
-        return self._cache
+            files = (path for path in sorted(self._folder.rglob("*")) if path.is_file() and path.suffix != ".part")
+            self._feed = FolderFeed(self._folder, tuple(files))
+            file = self._intake.spool.root / f"catalogue-of-{self._name}.sqlite"
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{file}{suffix}").unlink(missing_ok=True)
+            self._catalogue = Catalogue(file, [self._feed])
+        self._catalogue.catch_up()
+        return self._catalogue

@@ -13,6 +13,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from reread.analytics.errors import NotDicom
+from reread.analytics.reasons import Reason
+from reread.connectors.careful_reading import MAX_ITEMS
+
 _IMPLICIT, _BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _UNDEFINED = 0xFFFFFFFF
@@ -47,6 +51,11 @@ def scan_data_set(path: Path, offset: int, transfer_syntax_uid: str, wanted: Col
     -------
     Scan or None
         None if anything is unusual, broken or cut off.
+
+    Raises
+    ------
+    NotDicom
+        IMPOSSIBLE_SIZE: more than `MAX_ITEMS` items, which whoever reads the object would turn into gigabytes.
     """
     if transfer_syntax_uid == _DEFLATED:
         return None
@@ -62,6 +71,7 @@ class _Walk:
     def __init__(self, data: mmap.mmap, *, explicit: bool, order: str) -> None:
         self._data = data
         self._size = len(data)
+        self._items = 0
         self._explicit = explicit
         self._tag = struct.Struct(order + "HH")
         self._u16 = struct.Struct(order + "H")
@@ -111,6 +121,9 @@ class _Walk:
             tag, length, value, _ = self._element(at)
             if tag == _SEQUENCE_END:
                 return value
+            self._items += not fragments
+            if self._items > MAX_ITEMS:
+                raise NotDicom(Reason.IMPOSSIBLE_SIZE, f"more than {MAX_ITEMS} items of sequences")
             if tag != _ITEM or (fragments and length == _UNDEFINED):
                 raise _Odd
             at = self._item(value, depth) if length == _UNDEFINED else value + length

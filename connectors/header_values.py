@@ -46,6 +46,8 @@ _TYPE_3 = (
     "InstitutionAddress",
 )
 """present when the source has a valid value (R0.130 … R0.141)"""
+COPIED = _TYPE_2 + _TYPE_3
+"""keywords of all that is copied from a source, besides the UID of its study and its character set"""
 _ALLOWED = {"PatientSex": {"M", "F", "O"}}
 _LARGEST_SOURCE = 1 << 31
 
@@ -81,7 +83,7 @@ def source_values(path: Path) -> Dataset:
         charset = _character_set(source)
         if charset:
             copied.SpecificCharacterSet = charset
-        for keyword in (*_TYPE_2, *_TYPE_3):
+        for keyword in COPIED:
             value = _valid(source, keyword)
             if value is not None:
                 setattr(copied, keyword, value)

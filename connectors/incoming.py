@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
-from reread.connectors.digests import Digest
+from reread.connectors.digests import data_set_digest
 from reread.connectors.disk_writing import begin_writing
 from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-_FLUSH_BYTES = 1 << 22
+_FLUSH_BYTES = 1 << 21
 _PREAMBLE = bytes(128) + b"DICM"
 
 
@@ -28,18 +28,27 @@ class Incoming:
         What comes after is counted and forgotten.
     sop_class_uid, sop_instance_uid, transfer_syntax_uid
         For the file meta information; as the command and the context say.
+    min_free_bytes
+        With less free space than this the rest is forgotten: several large objects at once never fill the disk.
     """
 
     def __init__(
-        self, folder: Path, max_bytes: int, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+        self,
+        folder: Path,
+        max_bytes: int,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        min_free_bytes: int = 0,
     ) -> None:
         self.path = folder / f"{os.getpid()}-{secrets.token_hex(8)}.part"
         self.too_large = False
         self.failure: OSError | None = None
         """what the disk said; the answer to the sender says it on"""
         self._left = max_bytes
+        self._min_free = min_free_bytes
         self._written = self._flushed = 0
-        self._digest = Digest(transfer_syntax_uid.encode() + b"\0")
+        self._digest = data_set_digest(transfer_syntax_uid)
         try:
             self._file = self.path.open("xb", buffering=0)
         except OSError as error:
@@ -47,20 +56,17 @@ class Incoming:
             self._file = Path(os.devnull).open("wb", buffering=0)  # noqa: SIM115
         self._write(_PREAMBLE + file_meta(sop_class_uid, sop_instance_uid, transfer_syntax_uid))
 
-    def write_all(self, block: memoryview, done: Callable[[], None]) -> None:
+    def write_all(self, block: memoryview) -> None:
         """Write, or forget the block if the object grew over its bound or the disk refused before.
 
-        An error is kept, not raised: the rest of the message has to be read before it can be answered. The
-        block must not change until `done` was called, here or in another thread.
+        An error is kept, not raised: the rest of the message has to be read before it can be answered.
         """
         self._left -= len(block)
         if self._left < 0:
             self.too_large = True
-        if self.too_large or self.failure is not None:
-            done()
-            return
-        self._digest.update(block, done)
-        self._write(block)
+        if not self.too_large and self.failure is None:
+            self._write(block)
+            self._digest.update(block)
 
     def _write(self, block: bytes | memoryview) -> None:
         try:
@@ -74,11 +80,16 @@ class Incoming:
         if self._written - self._flushed >= _FLUSH_BYTES:
             begin_writing(self._file.fileno(), self._flushed, self._written - self._flushed)
             self._flushed = self._written
+            disk = os.fstatvfs(self._file.fileno())
+            if disk.f_bavail * disk.f_frsize < self._min_free:
+                self.failure = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
-        """Close; its content may still be in the operating system's cache."""
-        self._digest.close()
+        """Close; its content may still be in the operating system's cache, on its way to the disk."""
+        if self._file.closed:
+            return
         try:
+            begin_writing(self._file.fileno(), self._flushed, self._written - self._flushed)
             self._file.close()
         except OSError as error:
             self.failure = self.failure or error
@@ -91,7 +102,7 @@ class Incoming:
 
     @property
     def dataset_digest(self) -> str:
-        """SHA-256 of the transfer syntax and the data set as received, lower-case hex."""
+        """BLAKE3 of the transfer syntax and the data set as received, lower-case hex."""
         return self._digest.hexdigest()
 
 

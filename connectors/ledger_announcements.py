@@ -122,22 +122,32 @@ def settle(connection: Connection, study_instance_uid: str, now: float) -> None:
     """
     here = select(INSTANCES.c.number).where(INSTANCES.c.sop_instance_uid == _AI.sop_instance_uid).exists()
     short = select(_AI.announcement).where(_AI.announcement == _A.number, ~here).exists()
-    over = select(_A.number).where(
-        (_A.status == StepStatus.DISCONTINUED) | and_(_A.status == StepStatus.COMPLETED, ~short)
+    # looked up from the study's few rows, never from all announcements
+    over = (
+        select(_A.number)
+        .where(
+            _A.number == _AS.announcement,
+            (_A.status == StepStatus.DISCONTINUED) | and_(_A.status == StepStatus.COMPLETED, ~short),
+        )
+        .exists()
     )
     connection.execute(
         update(ANNOUNCED_STUDIES)
-        .where(_AS.study_instance_uid == study_instance_uid, _AS.settled_at.is_(None), _AS.announcement.in_(over))
+        .where(_AS.study_instance_uid == study_instance_uid, _AS.settled_at.is_(None), over)
         .values(settled_at=now)
     )
 
 
 def _replace_notifications(connection: Connection, study_instance_uid: str, source: str, now: float) -> None:
     """Earlier messages of the same source on the same study no longer count."""
-    earlier = select(_A.number).where(_A.kind == AnnouncementKind.NOTIFICATION, _A.source == source)
+    earlier = (
+        select(_A.number)
+        .where(_A.number == _AS.announcement, _A.kind == AnnouncementKind.NOTIFICATION.value, _A.source == source)
+        .exists()
+    )
     connection.execute(
         update(ANNOUNCED_STUDIES)
-        .where(_AS.study_instance_uid == study_instance_uid, _AS.settled_at.is_(None), _AS.announcement.in_(earlier))
+        .where(_AS.study_instance_uid == study_instance_uid, _AS.settled_at.is_(None), earlier)
         .values(settled_at=now)
     )
 

@@ -41,6 +41,7 @@ class OpenCase:
     """of the images that opened or joined this revision"""
     announcements: tuple[Announcement, ...] = ()
     archive_counts: tuple[ArchiveCount, ...] = ()
+    opened_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class CaseBook(AnnouncementBook, LedgerQuestions):
                 frozenset(sources[row.study_instance_uid, row.revision]),
                 tuple(announcements[row.study_instance_uid]),
                 tuple(counts[row.study_instance_uid]),
+                row.opened_at,
             )
             for row in rows
         )

@@ -38,7 +38,7 @@ class Instance:
     """relative to the root of the spool"""
     size_bytes: int
     dataset_digest: str
-    """SHA-256 of transfer syntax and data set without file meta information, lower-case hex: two receptions of
+    """BLAKE3 of transfer syntax and data set without file meta information, lower-case hex: two receptions of
     one object differ in file meta information (who wrote it), never in this"""
     source: str
     """name of the peer, or "import" """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +16,7 @@ from reread.connectors.commitment_service import CommitmentService
 from reread.connectors.completeness import ClosingPolicy
 from reread.connectors.disk_space import disk_state
 from reread.connectors.gatekeeper import Crowding, Gatekeeper
-from reread.connectors.inbound import Load
+from reread.connectors.inbound_server import Load
 from reread.connectors.intake import Intake, Reception
 from reread.connectors.ledger import Ledger
 from reread.connectors.negotiation import UnknownClasses
@@ -24,6 +25,7 @@ from reread.connectors.notification import BASIC_STUDY_CONTENT_NOTIFICATION, Not
 from reread.connectors.peers import Peer
 from reread.connectors.procedure_steps import ProcedureStepService
 from reread.connectors.pseudonyms import Pseudonyms
+from reread.connectors.query_retrieve import QueryRetrieve
 from reread.connectors.services import Service
 from reread.connectors.slots import Slots
 from reread.connectors.spool import Spool
@@ -60,6 +62,8 @@ class ListenerSettings:
     """with it every caller has to use TLS"""
     closing: ClosingPolicy = field(default_factory=ClosingPolicy)
     """when a study is complete"""
+    data: Path | None = None
+    """the folder that paths of our results are relative to; None: results cannot be queried"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ class Listener:
             retry_interval_s=settings.retry_interval_s,
             retry_duration_s=settings.retry_duration_s,
         )
+        self._query_retrieve = QueryRetrieve(settings.ae_title, settings.peers, gate, spool, ledger, settings.data)
         services: tuple[Service, ...] = (
             VerificationService(),
             storage,
@@ -127,6 +132,7 @@ class Listener:
             ProcedureStepService(ledger, gate, closer),
             self._commitment,
             CommitmentEar(ledger, settings.retry_interval_s, settings.retry_duration_s),
+            *self._query_retrieve.services,
         )
         address = (settings.host, settings.port)
         self.node = Node(
@@ -153,11 +159,13 @@ class Listener:
             self._spool.clear_incoming()
         self.node.start()
         self._commitment.start()
+        self._query_retrieve.start()
 
     def stop(self) -> None:
         """Abort what is open and stop listening; what was acknowledged is safe."""
         self.node.stop()
         self._commitment.stop()
+        self._query_retrieve.stop()
 
     def __enter__(self) -> Self:
         self.start()

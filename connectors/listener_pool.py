@@ -214,7 +214,8 @@ def _receive(
     prepare: Callable[[], None] | None,
 ) -> None:
     """One process: receive until the other end of the line is closed, by the parent or by its death."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in order
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # Ctrl-C and systemd reach the whole group; the parent ends us in order
     if prepare is not None:
         prepare()
     spool, pseudonyms = Spool(premises.spool), Pseudonyms.load_or_create(premises.pseudonym_key)

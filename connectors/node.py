@@ -17,7 +17,8 @@ from reread.connectors.command_set import StoreCommand
 from reread.connectors.contexts import Contexts
 from reread.connectors.gatekeeper import Gatekeeper
 from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from reread.connectors.inbound import MAX_PDU_BYTES, Doors, InboundHandler, InboundServer, Load
+from reread.connectors.inbound import MAX_PDU_BYTES, Doors
+from reread.connectors.inbound_server import InboundHandler, InboundServer, Load
 from reread.connectors.incoming import Incoming
 from reread.connectors.negotiation import UnknownClasses
 from reread.connectors.peers import check_ae_title

@@ -9,6 +9,7 @@ this module is imported.
 from __future__ import annotations
 
 import inspect
+import queue
 import threading
 import time
 from typing import Any
@@ -17,7 +18,10 @@ import pynetdicom
 from pynetdicom import evt
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.pdu_primitives import P_DATA
+
+from reread.connectors.direct_sending import can_send, send_file
 
 LARGEST_PDU_BYTES = 1 << 18
 """what we send at most in one, whatever the peer would take"""
@@ -26,12 +30,44 @@ _LOOK_S = 0.2
 
 
 class _PacedMessages(DIMSEServiceProvider):
-    """Splits messages into PDUs of a bounded size."""
+    """Splits messages into PDUs of a bounded size; files take the short way; nobody else takes the answer."""
 
     @property
     def maximum_pdu_size(self) -> int:
         # 0: the peer has no limit
         return min(super().maximum_pdu_size or LARGEST_PDU_BYTES, LARGEST_PDU_BYTES)
+
+    _awaiting = False
+    """a request is out: its answer belongs to whoever sent it"""
+
+    def get_msg(self, block: bool = False) -> Any:
+        # pynetdicom's reactor, which asks without blocking, may be past its checkpoint when it is paused, and
+        # would take the answer to a request that is quick
+        if block:
+            found = super().get_msg(block)
+            self._awaiting = False
+            return found
+        if self._awaiting:
+            return None, None
+        try:
+            found = self.msg_queue.get(block=False)
+        except queue.Empty:
+            return None, None
+        if self._awaiting:
+            self.msg_queue.put(found)
+            return None, None
+        return found
+
+    def send_msg(self, primitive: Any, context_id: int) -> None:
+        if primitive.MessageIDBeingRespondedTo is None:
+            self._awaiting = True
+        if not can_send(self.assoc, primitive):
+            super().send_msg(primitive, context_id)
+            return
+        own = pace(self.assoc)
+        own.check()
+        own.wait(1)  # the connection is free for this thread
+        send_file(self.assoc, primitive, context_id, self.maximum_pdu_size)
 
 
 class Pace:
@@ -42,37 +78,43 @@ class Pace:
         self._stall_s = stall_s
         self._taken = threading.Condition()
         self._send = association.dul.send_pdu
+        self._given = self._gone = 0
 
     def send_pdu(self, primitive: Any) -> None:
-        """As `DULServiceProvider.send_pdu`; aborts the association when the peer takes nothing for too long."""
+        """As `DULServiceProvider.send_pdu` (ConnectionError when the peer has gone or takes nothing for too long)."""
         if isinstance(primitive, P_DATA):
+            self.check()
             self.wait(_WAITING_PDUS)
+            self._given += 1
         self._send(primitive)
 
+    def check(self) -> None:
+        """ConnectionError if the association has ended; pynetdicom would wait its whole time-out for an answer."""
+        if not self._association.is_established:
+            raise ConnectionError("the association has ended")
+
     def wait(self, waiting: int) -> None:
-        """Until fewer than this many PDUs wait (ConnectionError if that never comes)."""
-        dul = self._association.dul
-        queue = dul.to_provider_queue
-        deadline, before = time.monotonic() + self._stall_s, queue.qsize()
-        while before >= waiting:
-            with self._taken:
+        """Until fewer than this many PDUs have not left yet (ConnectionError if that never comes)."""
+        deadline, before = time.monotonic() + self._stall_s, self._gone
+        with self._taken:
+            while self._given - self._gone >= waiting:
                 self._taken.wait(_LOOK_S)
-            if not dul.is_alive():
-                raise ConnectionError("the association has ended")
-            if queue.qsize() != before:
-                deadline = time.monotonic() + self._stall_s
-            elif time.monotonic() > deadline:
-                self._association.kill()
-                raise ConnectionError("the peer takes nothing any more")
-            before = queue.qsize()
+                if not self._association.dul.is_alive():
+                    raise ConnectionError("the association has ended")
+                if self._gone != before:
+                    deadline, before = time.monotonic() + self._stall_s, self._gone
+                elif time.monotonic() > deadline:
+                    raise ConnectionError("the peer takes nothing any more")
 
     def on_sent(self, event: Any) -> None:
         """A PDU has left."""
-        with self._taken:
-            self._taken.notify_all()
+        if isinstance(event.pdu, P_DATA_TF):
+            with self._taken:
+                self._gone += 1
+                self._taken.notify_all()
 
 
-def pace(association: Any, stall_s: float = 60.0) -> Pace:
+def pace(association: Any, stall_s: float = 90.0) -> Pace:
     """Bound what waits to be sent on an association; a second call changes nothing.
 
     Parameters
@@ -80,7 +122,7 @@ def pace(association: Any, stall_s: float = 60.0) -> Pace:
     association
         An established one of pynetdicom.
     stall_s
-        A peer that takes nothing for so long has its association ended.
+        Whoever sends to a peer that takes nothing for so long gets a ConnectionError, and has to abort.
     """
     present = getattr(association.dul.send_pdu, "__self__", None)
     if isinstance(present, Pace):

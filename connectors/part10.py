@@ -6,20 +6,21 @@ ID, in a warning.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import unicodedata
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from reread.analytics.errors import NotDicom
 from reread.analytics.reasons import Reason
+from reread.connectors.careful_reading import dataset_offset, inflates_to_its_end, read_careful_header
+from reread.connectors.digests import data_set_digest
 from reread.connectors.header_scan import scan_data_set
 
 _BLOCK_BYTES = 1 << 20
@@ -79,19 +80,24 @@ def read_part10(path: Path) -> Part10:
             raise NotDicom(Reason.NOT_DICOM, "no DICM at byte 128")
         if (facts := _scanned(path, file)) is not None:
             return facts
-        file.seek(0)
         try:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True)
-            meta = dataset.file_meta
-            syntax = _text(meta, 0x00020010)
-            offset = 144 + int(meta.FileMetaInformationGroupLength) if 0x00020000 in meta else 0
+            dataset = read_careful_header(file)
+            syntax = _text(dataset.file_meta, 0x00020010)
             values = {name: _text(dataset, tag) for name, tag in _TAGS.items()}
             has_pixels = syntax == DeflatedExplicitVRLittleEndian or _at_pixels(file, syntax)
-            complete = syntax == DeflatedExplicitVRLittleEndian or (
-                _header_whole(dataset, file.tell()) and _complete(file, size, syntax)
-            )
+            at = file.tell()
+            if syntax != DeflatedExplicitVRLittleEndian:
+                complete = at <= size and _header_whole(dataset, at) and _complete(file, size, syntax)
+            offset = dataset_offset(file)
+            if syntax == DeflatedExplicitVRLittleEndian:
+                complete = inflates_to_its_end(file, offset)
+        except NotDicom:
+            raise
         except (EOFError, struct.error) as error:
             raise NotDicom(Reason.TRUNCATED, "ends inside the header") from error
+        except zlib.error as error:
+            reason = Reason.TRUNCATED if "incomplete" in str(error) else Reason.NOT_DICOM
+            raise NotDicom(reason, "the deflated data set cannot be inflated") from None
         except (InvalidDicomError, AttributeError, KeyError, ValueError, NotImplementedError) as error:
             raise NotDicom(Reason.NOT_DICOM, f"the header cannot be parsed ({type(error).__name__})") from None
         except Exception as error:  # pydicom lets many kinds through on broken files; none may stop the door
@@ -107,16 +113,16 @@ def read_values(path: Path, tags: Sequence[int]) -> dict[int, str]:
     The values may identify a patient: compare them and forget them.
     """
     with path.open("rb") as file:
-        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(tags))
+        dataset = read_careful_header(file, tags=tags, count_items=False)
         return {tag: _text(dataset, tag) for tag in tags if tag in dataset}
 
 
 def dataset_digest_of(path: Path, facts: Part10) -> str:
-    """SHA-256 of transfer syntax and data set, without file meta information; lower-case hex.
+    """BLAKE3 of transfer syntax and data set, without file meta information; lower-case hex.
 
     Two receptions of one object differ in file meta information (who wrote it), never in this.
     """
-    digest = hashlib.sha256(facts.transfer_syntax_uid.encode() + b"\0")
+    digest = data_set_digest(facts.transfer_syntax_uid)
     with path.open("rb") as file:
         file.seek(facts.dataset_offset)
         while block := file.read(_BLOCK_BYTES):
@@ -179,12 +185,16 @@ def _at_pixels(file: BinaryIO, syntax: str) -> bool:
 
 def _header_whole(dataset: Any, at: int) -> bool:
     """Whether the last element before the pixels ends where reading stopped; pydicom minds no missing bytes."""
-    last = max(dataset.keys(), default=None)
+    # by place, not by tag: some writers put their elements out of order
+    last = max(map(dataset.get_item, dataset.keys()), key=_place, default=None)
     if last is None:
         return False
-    element = dataset.get_item(last)
-    length = getattr(element, "length", _UNDEFINED)
-    return length == _UNDEFINED or bool(element.value_tell + length == at)
+    length = getattr(last, "length", _UNDEFINED)
+    return length == _UNDEFINED or bool(last.value_tell + length == at)
+
+
+def _place(element: Any) -> int:
+    return int(getattr(element, "value_tell", None) or getattr(element, "file_tell", None) or 0)
 
 
 def _complete(file: BinaryIO, size: int, syntax: str) -> bool:

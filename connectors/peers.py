@@ -16,6 +16,8 @@ class PeerRole(StrEnum):
     """may send to us and is polled"""
     DESTINATION = "destination"
     """gets our results"""
+    QUERY = "query"
+    """may query and retrieve what we hold"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Peer:
     ae_title: str
     host: str
     port: int
-    roles: frozenset[PeerRole] = frozenset(PeerRole)
+    roles: frozenset[PeerRole] = frozenset({PeerRole.SOURCE, PeerRole.DESTINATION})
     commits: bool = True
     check_address: bool = True
     max_associations: int = 0

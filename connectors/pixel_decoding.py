@@ -186,26 +186,37 @@ def _check_codestream(encoded: EncodedPixels, frame: bytes) -> None:
         if encoded.rows * encoded.columns * (encoded.bits_allocated // 8) > _RLE_BEST_RATIO * len(frame):
             raise PixelsUnreadable(Reason.IMPOSSIBLE_SIZE, "more pixels than the RLE segments can hold")
         return
-    size = codestream_size(frame)
-    if size is None:
+    found = _frame_header(frame)
+    if found is None:
         raise PixelsUnreadable(Reason.UNDECODABLE, "the codestream has no frame header")
-    if size != (encoded.rows, encoded.columns):
+    if found[:2] != (encoded.rows, encoded.columns):
         raise PixelsUnreadable(
             Reason.IMPOSSIBLE_SIZE,
-            f"header says {encoded.rows} x {encoded.columns}, codestream {size[0]} x {size[1]}",
+            f"header says {encoded.rows} x {encoded.columns}, codestream {found[0]} x {found[1]}",
         )
+    if found[2] != 1:
+        raise PixelsUnreadable(Reason.IMPOSSIBLE_SIZE, f"a codestream of {found[2]} components, not one")
+    if not 1 <= found[3] <= 16:  # gdcm ends the process over such a one
+        raise PixelsUnreadable(Reason.UNDECODABLE, f"a codestream of {found[3]} bits")
 
 
 def codestream_size(frame: bytes) -> tuple[int, int] | None:
     """(rows, columns) from the SOF of a JPEG or JPEG-LS stream or the SIZ of a JPEG 2000 one; None: neither."""
+    found = _frame_header(frame)
+    return None if found is None else found[:2]
+
+
+def _frame_header(frame: bytes) -> tuple[int, int, int, int] | None:
+    """(rows, columns, components, bits of the first one)."""
     start = frame.find(b"\xff\x4f\xff\x51", 0, 4096)
-    if start >= 0 and len(frame) >= start + 24:
+    if start >= 0 and len(frame) >= start + 43:
         right, bottom, left, top = struct.unpack_from(">4I", frame, start + 8)
-        return bottom - top, right - left
+        components, depth = struct.unpack_from(">HB", frame, start + 40)
+        return bottom - top, right - left, components, (depth & 0x7F) + 1
     position = 2
     if frame[:2] != b"\xff\xd8":
         return None
-    while position + 9 <= len(frame):
+    while position + 10 <= len(frame):
         if frame[position] != 0xFF:
             return None
         marker = frame[position + 1]
@@ -214,8 +225,8 @@ def codestream_size(frame: bytes) -> tuple[int, int] | None:
             continue
         # SOF0…SOF15 without DHT, JPG and DAC; SOF55 is JPEG-LS
         if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            rows, columns = struct.unpack_from(">2H", frame, position + 5)
-            return rows, columns
+            bits, rows, columns, components = struct.unpack_from(">B2HB", frame, position + 4)
+            return rows, columns, components, bits
         position += 2 + int(struct.unpack_from(">H", frame, position + 2)[0])
     return None
 

@@ -16,10 +16,10 @@ from reread.connectors.archive import Archive, FoundStudy, StudyQuery
 from reread.connectors.closing import CaseCloser
 from reread.connectors.completeness import ArchiveCount
 from reread.connectors.ledger import Ledger
+from reread.connectors.outgoing import FIND, Outcome
 
 LOG = logging.getLogger(__name__)
 
-_OUT_OF_RESOURCES = 0xA700
 _DAY_SECONDS = 24 * 3600
 
 
@@ -123,7 +123,7 @@ def find_all(
             found = list(archive.find_studies(query_of(part, modality)))
             cut = result_cap is not None and len(found) >= result_cap
         except ArchiveRefused as error:
-            if error.status != _OUT_OF_RESOURCES:
+            if FIND.outcome(error.status) is not Outcome.TOO_MUCH:
                 raise
             found, cut = [], True
         studies.update((study.study_instance_uid, study) for study in found)

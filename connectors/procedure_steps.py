@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -49,7 +49,7 @@ MAY_NOT_BE_UPDATED_ID = 0xA710
 
 MAX_INSTANCES = 20_000
 
-_REQUIRED = (
+REQUIRED_IN_CREATE = (
     ("ScheduledStepAttributesSequence", "Scheduled Step Attributes Sequence"),
     ("PerformedProcedureStepID", "Performed Procedure Step ID"),
     ("PerformedStationAETitle", "Performed Station AE Title"),
@@ -123,7 +123,8 @@ class ProcedureStepService:
         def create(peer: Peer) -> Dataset | None:
             given = event.request.AffectedSOPInstanceUID
             uid = _instance_uid(given) if given else str(generate_uid(prefix=None))
-            step = created(event.attribute_list, uid, peer.name)
+            with quiet_reading():
+                step = created(event.attribute_list, uid, peer.name)
             if not self._ledger.create_step(step):
                 raise StepRefused(DUPLICATE_INSTANCE, "this procedure step was created before")
             LOG.info("a procedure step of %s is in progress", peer.name)
@@ -136,25 +137,25 @@ class ProcedureStepService:
         return self._answer(event, create)
 
     def _on_set(self, event: Any) -> tuple[Dataset | int, Dataset | None]:
-        def change(peer: Peer) -> None:
+        def set_it(peer: Peer) -> None:
             uid = _instance_uid(event.request.RequestedSOPInstanceUID)
-            modifications = event.modification_list
-            step = self._ledger.change_step(uid, lambda step: changed(step, modifications))
+            with quiet_reading():
+                change = read_change(event.modification_list)
+            step = self._ledger.change_step(uid, lambda step: changed(step, change))
             if step is None:
                 raise StepRefused(NO_SUCH_INSTANCE, "no such procedure step")
             LOG.info("a procedure step of %s is %s", peer.name, step.status.value.lower())
             if step.status is not StepStatus.IN_PROGRESS:
                 self._close(step)
 
-        return self._answer(event, change)
+        return self._answer(event, set_it)
 
     def _answer(self, event: Any, operation: Callable[[Peer], Dataset | None]) -> tuple[Dataset | int, Dataset | None]:
         peer = self._gate.caller(event.assoc)
         try:
             if peer is None or PeerRole.SOURCE not in peer.roles:
                 raise StepRefused(NOT_AUTHORISED, "this AE title is not a configured source")
-            with quiet_reading():
-                return SUCCESS, operation(peer)
+            return SUCCESS, operation(peer)
         except StepRefused as refused:
             LOG.warning("procedure step refused with 0x%04X: %s", refused.status, refused.comment)
             return _failure(refused), None
@@ -173,7 +174,7 @@ class ProcedureStepService:
 
 def created(attributes: Dataset, sop_instance_uid: str, source: str) -> ProcedureStep:
     """The step of an N-CREATE (PS3.4 F.7.2.1); StepRefused if it cannot be one."""
-    for keyword, name in _REQUIRED:
+    for keyword, name in REQUIRED_IN_CREATE:
         _require(attributes, keyword, name)
     if text(attributes, "PerformedProcedureStepStatus") != StepStatus.IN_PROGRESS:
         raise StepRefused(INVALID_VALUE, "PPS Status must be IN PROGRESS in an N-CREATE")
@@ -194,23 +195,38 @@ def created(attributes: Dataset, sop_instance_uid: str, source: str) -> Procedur
     )
 
 
-def changed(step: ProcedureStep, modifications: Dataset) -> ProcedureStep:
-    """The step after an N-SET (PS3.4 F.7.2.2); StepRefused if it must not change so.
+@dataclass(frozen=True, slots=True)
+class StepChange:
+    """What an N-SET has; None where it has nothing."""
 
-    What an N-SET has replaces what was there; attributes that it must not have are not looked at.
-    """
+    status: str | None
+    ended: str
+    """date and time of the end, together; may be empty"""
+    performed: tuple[int, frozenset[str]] | None
+    """number of series, and the SOP Instance UIDs of their images"""
+
+
+def read_change(modifications: Dataset) -> StepChange:
+    """Read an N-SET; attributes that it must not have are not looked at (StepRefused for a value of no use)."""
+    return StepChange(
+        text(modifications, "PerformedProcedureStepStatus")
+        if "PerformedProcedureStepStatus" in modifications
+        else None,
+        _moment(modifications, "End"),
+        _performed(modifications) if "PerformedSeriesSequence" in modifications else None,
+    )
+
+
+def changed(step: ProcedureStep, change: StepChange) -> ProcedureStep:
+    """The step after an N-SET (PS3.4 F.7.2.2): what it has replaces what was there; StepRefused if it must not."""
     if not STEP_TRANSITIONS[step.status]:
         raise StepRefused(PROCESSING_FAILURE, MAY_NOT_BE_UPDATED, MAY_NOT_BE_UPDATED_ID)
-    status = step.status
-    if "PerformedProcedureStepStatus" in modifications:
-        try:
-            status = StepStatus(text(modifications, "PerformedProcedureStepStatus"))
-        except ValueError:
-            raise StepRefused(INVALID_VALUE, "PPS Status is none of the three values") from None
-    after = replace(step, status=status, ended=_moment(modifications, "End") or step.ended)
-    if "PerformedSeriesSequence" in modifications:
-        series, instances = _performed(modifications)
-        after = replace(after, series_count=series, instances=instances)
+    try:
+        status = step.status if change.status is None else StepStatus(change.status)
+    except ValueError:
+        raise StepRefused(INVALID_VALUE, "PPS Status is none of the three values") from None
+    series, instances = change.performed or (step.series_count, step.instances)
+    after = replace(step, status=status, ended=change.ended or step.ended, series_count=series, instances=instances)
     if status is not StepStatus.IN_PROGRESS:  # the final state needs them (table F.7.2-1)
         if not after.ended:
             raise StepRefused(MISSING_ATTRIBUTE, "PPS End Date and PPS End Time are missing")

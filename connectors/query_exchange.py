@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -23,9 +24,12 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
 from pynetdicom.service_class import QueryRetrieveServiceClass
 
+from reread.connectors.pacing import pace
+
 LOG = logging.getLogger(__name__)
 
 UNABLE_TO_PROCESS = 0xC000
+_LISTEN_S = 0.001
 _MOST = 0xFFFF
 """the counters are of VR US"""
 
@@ -53,6 +57,7 @@ class Exchange:
         self.identifier: bytes = request.Identifier.getvalue() if request.Identifier is not None else b""
         self.message_id = int(request.MessageID)
         self.caller = str(self.association.requestor.ae_title).strip()
+        self._pace = pace(self.association)
         self.destination = str(getattr(request, "MoveDestination", "") or "").strip()
 
     @property
@@ -64,6 +69,11 @@ class Exchange:
     def abandoned(self) -> bool:
         """Whether the requester has aborted or its connection is gone."""
         return bool(self.association.acse.is_aborted() or not self.association.dul.is_alive())
+
+    def listen(self) -> None:
+        """Let everything that was answered go out and what has come in be read: a C-CANCEL above all."""
+        self._pace.wait(1)
+        time.sleep(_LISTEN_S)
 
     def answer(
         self,
@@ -123,6 +133,8 @@ def _serve(self: Any, req: Any, context: Any) -> None:
     exchange = Exchange(self, req, context)
     try:
         server.serve(exchange)
+    except ConnectionError:
+        LOG.warning("the requester of a query or retrieval has gone")
     except Exception as error:  # whatever it is, the requester gets an answer, and no text that names a patient
         LOG.error("a query or retrieval failed: %s", type(error).__name__)
         exchange.answer(UNABLE_TO_PROCESS, comment="unable to process")

@@ -16,6 +16,7 @@ from typing import Any
 from pydicom.filereader import read_dataset
 
 from reread.analytics.errors import RereadError
+from reread.connectors.dicom_parts import quiet_reading
 from reread.connectors.query_keys import (
     CODE_KEYS,
     KEYS,
@@ -190,7 +191,8 @@ def encode(elements: Iterable[Element], transfer_syntax_uid: str) -> bytes:
 
 def _parsed(identifier: bytes, transfer_syntax_uid: str) -> Any:
     try:
-        return read_dataset(BytesIO(identifier), transfer_syntax_uid == _IMPLICIT, True)
+        with quiet_reading():
+            return read_dataset(BytesIO(identifier), transfer_syntax_uid == _IMPLICIT, True)
     except Exception as error:  # as everywhere: a parser meets what nobody wrote as DICOM
         raise IdentifierRefused(CANNOT_UNDERSTAND, f"the identifier cannot be read ({type(error).__name__})") from None
 
@@ -217,7 +219,8 @@ def _check_single(value: str, level: Level) -> None:
 def _codes(dataset: Any, tag: int, charset: CharacterSet) -> tuple[dict[str, str], bool]:
     """Keys of the only item, and whether it has others that we do not know."""
     try:
-        items = list(dataset[tag].value or ())
+        with quiet_reading():
+            items = list(dataset[tag].value or ())
     except Exception:
         raise IdentifierRefused(IDENTIFIER_MISMATCH, "a sequence that cannot be read", tag) from None
     if len(items) > 1:

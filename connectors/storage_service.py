@@ -82,6 +82,7 @@ class StorageService:
             command.sop_class_uid,
             command.sop_instance_uid,
             transfer_syntax_uid,
+            self._intake.policy.min_free_bytes,
         )
 
     def _answer(self, arrival: StoreArrival) -> StoreAnswer:

@@ -6,7 +6,6 @@ the sender's PDUs; its answer leaves from the same thread. Bounds hold before me
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,9 +15,8 @@ from reread.analytics.reasons import Reason
 from reread.connectors.command_set import StoreCommand, command_pdu, read_store_command, store_answer
 from reread.connectors.incoming import Incoming
 
-BLOCK_BYTES = 1 << 19
-_BLOCKS = 3
-"""one that is read into, two that the digest lags behind"""
+BLOCK_BYTES = 1 << 18
+"""stays in the cache of a core between reading, digesting and writing"""
 _MAX_COMMAND_BYTES = 1 << 16
 _MAX_IDENTIFIER_BYTES = 1 << 26
 """of every data set that is not stored: an identifier with a million UIDs"""
@@ -96,8 +94,6 @@ class StoreLane:
         self._current: tuple[int, StoreCommand, str, str, Incoming] | None = None
         self._block: memoryview | None = None
         self._filled = 0
-        self._spare: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
-        self._made = 0
 
     @property
     def receiving(self) -> bool:
@@ -129,7 +125,7 @@ class StoreLane:
         if self._current is None:
             return False
         self._current[-1].discard()
-        self._current = self._block = None
+        self._current, self._filled = None, 0
         return True
 
     def _take_command(self, context_id: int, control: int, length: int, wire: Wire) -> None:
@@ -156,7 +152,7 @@ class StoreLane:
         if context_id != mine:
             raise NotDicom(Reason.NOT_DICOM, "a data set in another presentation context than its command")
         while length:
-            block = self._block = self._block if self._block is not None else self._take_block()
+            block = self._block = self._block or memoryview(bytearray(BLOCK_BYTES))
             count = min(length, BLOCK_BYTES - self._filled)
             wire.read_into(block[self._filled : self._filled + count])
             self._filled += count
@@ -182,16 +178,9 @@ class StoreLane:
         )
 
     def _write_block(self, incoming: Incoming) -> None:
-        block, filled, self._block, self._filled = self._block, self._filled, None, 0
-        if block is not None:
-            incoming.write_all(block[:filled], lambda: self._spare.put(block))
-
-    def _take_block(self) -> memoryview:
-        """One that nobody reads any more: the digest may lag behind."""
-        if self._spare.empty() and self._made < _BLOCKS:
-            self._made += 1
-            return memoryview(bytearray(BLOCK_BYTES))
-        return self._spare.get()
+        if self._block is not None and self._filled:
+            incoming.write_all(self._block[: self._filled])
+            self._filled = 0
 
 
 def _read(wire: Wire, length: int) -> bytes:

@@ -59,7 +59,7 @@ class StoreStatus:
 _TABLE = (
     StoreStatus(SUCCESS, "success", "the object is on the disk and in the ledger", "R0.96, R1.64, R3.121, R4.135"),
     StoreStatus(PROCESSING_FAILURE, "failure", "an error of our own", "R1.63, R3.122"),
-    StoreStatus(NO_SUCH_CLASS, "refused", "this node takes no objects", "PS3.7 C.5.9"),
+    StoreStatus(NO_SUCH_CLASS, "refused", "the peer takes no objects of this class", "PS3.7 C.5.9", sent=False),
     StoreStatus(NOT_AUTHORISED, "refused", "the calling AE title is not a configured source", "PS3.7 C.5.17"),
     StoreStatus(OUT_OF_RESOURCES, "refused", "not enough disk space or memory", "R0.97, R4.127"),
     StoreStatus(CANNOT_WRITE_LEDGER, "refused", "the object could not be booked in the ledger", "R4.110, R4.128"),

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
+from pydicom.multival import MultiValue
 
 from reread.connectors.dicom_parts import quiet_reading
 
 UTF_8 = "ISO_IR 192"
 _CHARACTER_SET = 0x00080005
+_LONGEST = 1 << 16
+"""bytes of a value that are looked at; no text key may have as many (PS3.5 6.2)"""
 TEXT_VRS = frozenset({"SH", "LO", "ST", "LT", "UC", "UT", "PN"})
 """those that Specific Character Set is for"""
 _NAME_DELIMITERS = {0x0A, 0x0C, 0x0D, 0x5C, 0x5E, 0x3D}
@@ -45,6 +48,8 @@ def raw_bytes(dataset: Any, tag: int) -> bytes:
     if tag not in dataset:
         return b""
     value = dataset.get_item(tag).value
+    if isinstance(value, MultiValue):  # pydicom reads the character set at once
+        value = "\\".join(map(str, value))
     if isinstance(value, str):
         value = value.encode("utf-8", "surrogateescape")
     return bytes(value) if isinstance(value, bytes | bytearray) else b""
@@ -98,6 +103,7 @@ def _fits(text: str, codec: str) -> bool:
 
 
 def _decoded(value: bytes, vr: str, charset: CharacterSet) -> str:
+    value = value[:_LONGEST]
     if value.isascii() and b"\x1b" not in value:
         return value.decode("ascii")
     if not charset.terms:
@@ -105,7 +111,10 @@ def _decoded(value: bytes, vr: str, charset: CharacterSet) -> str:
             return value.decode("utf-8")
         except UnicodeDecodeError:
             return value.decode("latin-1")
+    # pydicom takes the name of any codec of Python for a character set: some are slow without bound
+    terms = [term if term in python_encoding or term.startswith("ISO") else "ISO_IR 6" for term in charset.terms]
     # a person name is decoded as a whole: inside a double-byte run, 0x3D is half a character, not a delimiter
     delimiters = _NAME_DELIMITERS if vr == "PN" else _TEXT_DELIMITERS
     with quiet_reading():
-        return decode_bytes(value, convert_encodings(list(charset.terms)), delimiters)
+        text = decode_bytes(value, convert_encodings(terms), delimiters)
+    return text.encode("utf-8", "replace").decode("utf-8")

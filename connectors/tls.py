@@ -19,6 +19,7 @@ from reread.connectors.peers import Peer
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aNULL"
 """of TLS 1.2 (RFC 9325 4.2); those of 1.3 are all good"""
+LOWEST_VERSION = ssl.TLSVersion.TLSv1_2
 DICOM_TLS_PORT = 2762
 """registered for DICOM over TLS (PS3.8 9.1.2)"""
 _LOOK_S = 5.0
@@ -104,7 +105,7 @@ def why_no_tls(peer: Peer) -> str:
 
 
 def _harden(context: ssl.SSLContext) -> None:
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = LOWEST_VERSION
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
 

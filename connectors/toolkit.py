@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pynetdicom import _config
+import contextlib
+import socket
+
+import pynetdicom
+from pynetdicom import _config, transport
 
 
 def prepare_pynetdicom() -> None:
@@ -16,3 +20,15 @@ def prepare_pynetdicom() -> None:
     _config.LOG_REQUEST_IDENTIFIERS = False
     _config.LOG_RESPONSE_IDENTIFIERS = False
     _config.LOG_HANDLER_LEVEL = "none"
+    if not hasattr(transport.AssociationSocket, "_shutdown_socket"):
+        raise RuntimeError(f"pynetdicom {pynetdicom.__version__} closes differently; toolkit.py has to be adapted")
+    transport.AssociationSocket._shutdown_socket = _shutdown_and_close  # type: ignore[method-assign]
+
+
+def _shutdown_and_close(self: transport.AssociationSocket) -> None:
+    """3.0.4 skips the close when the shutdown fails, that is whenever the peer has gone: the socket leaks."""
+    if self.socket is not None:
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.socket.close()

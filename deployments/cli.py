@@ -187,7 +187,7 @@ def listen(*, settings: SettingsFile = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with opened_site(site) as services, listening(site, services) as listener:
+    with opened_site(site) as services, listening(site, services, configure_logs) as listener:
         if listener is None:
             raise RereadError(f"port {site.listener.port} is taken; is `reread listen` running already?")
         console.print(f"{site.ae_title} listens on {site.listener.host}:{listener.port}; Ctrl-C ends it")
@@ -367,6 +367,29 @@ def verify(*peers: str, settings: SettingsFile = None) -> int:
         console.print(f"{mark} {escape(check.name)}: {escape(check.text)}", soft_wrap=True)
         reached &= check.ok
     return 0 if reached else 1
+
+
+@app.command
+def conformance(*, out: Path | None = None, html: bool = False, settings: SettingsFile = None) -> int:
+    """Print the DICOM conformance statement of this installation, made from its settings and its own tables.
+
+    Parameters
+    ----------
+    out
+        File to write; default: the terminal.
+    html
+        HTML instead of Markdown.
+    """
+    from reread.deployments.settings import load_settings
+    from reread.deployments.statements import conformance_text
+
+    text = conformance_text(load_settings(settings), html=html)
+    if out is None:
+        sys.stdout.write(text)
+        return 0
+    out.write_text(text, "utf-8")
+    console.print(str(out), soft_wrap=True, highlight=False, markup=False)
+    return 0
 
 
 @app.command

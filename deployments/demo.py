@@ -43,7 +43,7 @@ def demo_settings(data: Path) -> Settings:
     """The settings of the demo site; ports are free ones."""
     return Settings(
         data=data,
-        listener=ListenerGroup(port=0, quiet_s=0),
+        listener=ListenerGroup(port=0, quiet_s=0, processes=1),
         poll=PollGroup(days_back=_ALL_YEARS_DAYS, days_per_query=_ALL_YEARS_DAYS),
         peers=(PeerGroup(name=_ARCHIVE, ae_title=ARCHIVE_AE_TITLE, host="127.0.0.1", port=0),),
         routes=(RouteGroup(source=_ARCHIVE, destinations=(_ARCHIVE,)),),

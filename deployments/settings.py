@@ -37,6 +37,8 @@ class Role(StrEnum):
     """may send to us and is polled"""
     DESTINATION = "destination"
     """gets our results"""
+    QUERY = "query"
+    """may query us (C-FIND) and retrieve what we hold (C-MOVE, C-GET)"""
 
 
 class ClusterWord(StrEnum):
@@ -106,6 +108,8 @@ class ListenerGroup(_Group):
     """A caller that has not finished its TLS handshake in so long is disconnected. Seconds."""
     quiet_s: float = Field(default=120.0, ge=0)
     """A study without a new image for this long is complete (the case timeout). Seconds."""
+    case_timeout_s: float = Field(default=0.0, ge=0)
+    """A study is complete this long after its first image, even while images still come; 0: never. Seconds."""
     in_progress_hours: float = Field(default=12.0, ge=0)
     """A study whose modality says that it is still working on it (MPPS) waits this long instead. Hours."""
     closing_interval_s: float = Field(default=5.0, gt=0)
@@ -127,7 +131,7 @@ class PeerGroup(_Group):
     port: Port
     """Its TCP port."""
     roles: frozenset[Role] = frozenset({Role.SOURCE, Role.DESTINATION})
-    """source, destination, or both."""
+    """source, destination, query: any of them. Query and retrieval are off for a peer without the last."""
     commits: bool = True
     """Whether storage commitment is asked of it after a send."""
     check_address: bool = True

@@ -65,30 +65,30 @@ def resolved_text(settings: Settings) -> str:
         elif name in _LISTS:
             groups += [(f"[[{name}]]", item) for item in value]
         else:
-            lines.append(f"{name} = {_literal(value)}")
+            lines.append(f"{name} = {literal(value)}")
     for title, group in groups:
         lines += ["", title]
-        lines += [f"{name} = {_literal(getattr(group, name))}" for name in type(group).model_fields]
+        lines += [f"{name} = {literal(getattr(group, name))}" for name in type(group).model_fields]
     return "\n".join(lines)
 
 
 def _field(name: str, field: FieldInfo, value: Any) -> list[str]:
     meaning = " ".join((field.description or "").split())
-    return [*(f"# {line}" for line in wrap(meaning, 100)), f"{name} = {_literal(value)}", ""]
+    return [*(f"# {line}" for line in wrap(meaning, 100)), f"{name} = {literal(value)}", ""]
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
     """A TOML value."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, Enum):
-        return _literal(value.value)
+        return literal(value.value)
     if isinstance(value, frozenset):
-        return _literal(sorted(value))
+        return literal(sorted(value))
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_literal(item) for item in value) + "]"
+        return "[" + ", ".join(literal(item) for item in value) + "]"
     if isinstance(value, str | Path):
         text = _PASSWORD.sub(r"\1\2***", str(value))
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

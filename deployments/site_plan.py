@@ -63,7 +63,9 @@ def plan_of(settings: Settings) -> NightPlan:
 def closing_policy_of(settings: Settings) -> ClosingPolicy:
     """When a study is complete, for each source."""
     listener = settings.listener
-    default = ClosingRules(listener.quiet_s, listener.in_progress_hours * 3600.0)
+    default = ClosingRules(
+        listener.quiet_s, listener.in_progress_hours * 3600.0, case_timeout_s=listener.case_timeout_s
+    )
     return ClosingPolicy(
         default,
         {
@@ -106,6 +108,7 @@ def listener_settings_of(settings: Settings) -> ListenerSettings:
         tls=_listener_tls(settings.listener),
         also_called=settings.listener.extra_ae_titles,
         closing=closing_policy_of(settings),
+        data=folders_of(settings).data,
     )
 
 

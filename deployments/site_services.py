@@ -6,7 +6,7 @@ import errno
 import fcntl
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,11 +14,10 @@ from reread.analytics.errors import LedgerError, RereadError
 from reread.connectors.closing import CaseCloser
 from reread.connectors.intake import Intake
 from reread.connectors.ledger import Ledger, open_ledger
-from reread.connectors.listener import Listener, ListenerSettings
+from reread.connectors.listener import Listener
 from reread.connectors.listener_pool import ListenerPool, Premises
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
-from reread.deployments.logs import configure_logs
 from reread.deployments.settings import Settings
 from reread.deployments.site_plan import admission_policy_of, closing_policy_of, folders_of, listener_settings_of
 from reread.deployments.workers import available_cores
@@ -101,20 +100,20 @@ def _held(settings: Settings, name: str) -> Iterator[bool]:
 
 @contextmanager
 def listening(
-    settings: Settings, services: SiteServices, listener_settings: ListenerSettings | None = None
+    settings: Settings, services: SiteServices, prepare: Callable[[], None] | None = None
 ) -> Iterator[Listener | ListenerPool | None]:
     """A listener for the block; None when the port is taken, which means that `reread listen` already runs.
 
-    With `listener_settings` it runs in this process, else in as many as the settings say.
+    It runs in as many processes as the settings say; `prepare` is called first in each.
     """
     listener: Listener | ListenerPool
+    chosen = listener_settings_of(settings)
     processes = settings.listener.processes or min(available_cores(), _MOST_PROCESSES)
-    if listener_settings is None and processes > 1:
+    if processes > 1:
         folders = folders_of(settings)
         premises = Premises(folders.spool, settings.resolved_ledger_url, folders.pseudonym_key)
-        listener = ListenerPool(listener_settings_of(settings), premises, processes, configure_logs)
+        listener = ListenerPool(chosen, premises, processes, prepare)
     else:
-        chosen = listener_settings or listener_settings_of(settings)
         listener = Listener(chosen, services.spool, services.ledger, services.pseudonyms)
     try:
         listener.start()

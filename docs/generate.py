@@ -29,9 +29,11 @@ from reread.analytics.schema import TABLES
 from reread.analytics.simulation_tables import TRUTH_TABLES
 from reread.connectors.warehouse import VIEWS, Warehouse
 from reread.deployments.cli import app
-from reread.deployments.settings import PeerGroup, RouteGroup, Settings
+from reread.deployments.settings import PeerGroup, RouteGroup, Settings, load_settings
+from reread.deployments.statements import conformance_text
 
 FOLDER = Path(__file__).parent / "reference"
+EXAMPLE = Path(__file__).parents[1] / "deployments" / "site.example.toml"
 _HEAD = "<!-- made by `python -m docs.generate`; edit the code, not this page -->\n\n"
 _LISTS: dict[str, type[BaseModel]] = {"peers": PeerGroup, "routes": RouteGroup}
 
@@ -250,6 +252,11 @@ def _parameter_group(name: str, part: Any) -> list[str]:
     return lines
 
 
+def conformance_page() -> str:
+    """The conformance statement of the example settings."""
+    return _HEAD + conformance_text(load_settings(EXAMPLE))
+
+
 def _attribute_docstrings(kind: type) -> dict[str, str]:
     """The string under each field; Python itself does not keep it."""
     (definition,) = ast.parse(dedent(inspect.getsource(kind))).body
@@ -280,6 +287,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reasons.md": reasons_page,
     "parameters.md": parameters_page,
     "simulation.md": simulation_page,
+    "conformance.md": conformance_page,
 }
 
 

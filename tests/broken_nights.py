@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from blake3 import blake3
 from made_dicom import MAMMOGRAM, made, write
 from pydicom.uid import ExplicitVRLittleEndian
 from raw_sender import IMPLICIT, VERIFICATION, RawSender, part10_pieces
@@ -153,7 +154,7 @@ def audit(root: Path, acknowledged: Iterable[MadeObject], sent: Iterable[MadeObj
     booked = {}
     for uid, relative, digest, size in rows:
         _, named, syntax, content = part10_pieces(spool / relative)
-        found = hashlib.sha256(syntax.encode() + b"\0" + content).hexdigest()
+        found = blake3(syntax.encode() + b"\0" + content).hexdigest()
         assert (found, (spool / relative).stat().st_size, named) == (digest, size, uid)
         booked[uid] = hashlib.sha256(content).hexdigest()
     assert {uid: booked.get(uid) for uid in expected} == {uid: one.digest for uid, one in expected.items()}

@@ -85,7 +85,7 @@ class Modality:
         dataset.file_meta.TransferSyntaxUID = accepted[NOTIFICATION]
         return self.association.send_c_store(dataset)  # type: ignore[no-any-return]
 
-    def create(self, dataset: Dataset, uid: str | None) -> Dataset:
+    def create(self, dataset: Dataset | None, uid: str | None) -> Dataset:
         """N-CREATE."""
         return self.association.send_n_create(dataset, STEP, uid)[0]  # type: ignore[no-any-return]
 

@@ -64,6 +64,15 @@ def echo_command() -> bytes:
     )
 
 
+def message(context: int, command: bytes, content: bytes | None, fragment_bytes: int = 16000) -> Iterator[bytes]:
+    """The PDUs of a message."""
+    yield pdu(P_DATA, pdv(context, COMMAND | LAST, command))
+    if content is not None:
+        for start in range(0, max(len(content), 1), fragment_bytes):
+            last = LAST if start + fragment_bytes >= len(content) else 0
+            yield pdu(P_DATA, pdv(context, last, content[start : start + fragment_bytes]))
+
+
 class RawSender:
     """One association, negotiated when made; a context manager that just closes the connection."""
 
@@ -88,6 +97,8 @@ class RawSender:
             self.socket.close()
             raise
         self.max_pdu = _max_pdu(body)
+        self.refused = _refused(body)
+        """IDs of the presentation contexts that were not accepted"""
 
     def __enter__(self) -> Self:
         return self
@@ -127,25 +138,15 @@ class RawSender:
             pass
         return True
 
-    def message(
-        self, context: int, command: bytes, content: bytes | None, fragment_bytes: int = 16000
-    ) -> Iterator[bytes]:
-        """The PDUs of a message."""
-        yield pdu(P_DATA, pdv(context, COMMAND | LAST, command))
-        if content is not None:
-            for start in range(0, max(len(content), 1), fragment_bytes):
-                last = LAST if start + fragment_bytes >= len(content) else 0
-                yield pdu(P_DATA, pdv(context, last, content[start : start + fragment_bytes]))
-
     def store(self, sop_class: str, sop_instance: str | bytes, content: bytes, context: int = 1) -> int:
         """Send a data set as it is; the status."""
-        for one in self.message(context, store_command(sop_class, sop_instance), content):
+        for one in message(context, store_command(sop_class, sop_instance), content):
             self.send(one)
         return self.status()
 
     def echo(self, context: int = 1) -> int:
         """Verify; the status."""
-        self.send(next(self.message(context, echo_command(), None)))
+        self.send(next(message(context, echo_command(), None)))
         return self.status()
 
     def release(self) -> None:
@@ -199,6 +200,16 @@ def _padded(value: bytes) -> bytes:
 def _command(*elements: tuple[int, bytes]) -> bytes:
     body = b"".join(struct.pack("<HHI", 0, element, len(value)) + value for element, value in elements)
     return struct.pack("<HHII", 0, 0, 4, len(body)) + body
+
+
+def _refused(body: bytes) -> set[int]:
+    at, found = 68, set()
+    while at + 8 <= len(body):
+        kind, length = struct.unpack_from(">BxH", body, at)
+        if kind == 0x21 and body[at + 6] != 0:
+            found.add(body[at + 4])
+        at += 4 + length
+    return found
 
 
 def _max_pdu(body: bytes) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("settings.md", "tables.md", "cli.md", "reasons.md", "parameters.md", "simulation.md")
+PAGES = ("settings.md", "tables.md", "cli.md", "reasons.md", "parameters.md", "simulation.md", "conformance.md")
 
 
 def _check(folder: Path | None = None) -> subprocess.CompletedProcess[str]:

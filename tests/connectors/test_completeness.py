@@ -135,6 +135,20 @@ def test_quiet_time_says_what_is_missing():
     )
 
 
+def test_the_clock_may_run_from_the_first_image():
+    """R0.524: off unless the site sets it; then whichever ends first."""
+    rules = replace(RULES, case_timeout_s=600.0)
+    case = CaseEvidence(590.0, (message(4, 3),), opened_at=0.0)
+    assert decide(case, rules, 599.0).rule is None
+    verdict = decide(case, rules, 600.0)
+    words = "its first image came 600 s ago; the end-of-case message: 3 of 4 instances are here"
+    assert (verdict.rule, verdict.sentence) == (ClosingRule.CASE_TIMEOUT, words)
+    assert decide(case, rules, 710.0).rule is ClosingRule.QUIET
+    assert decide(case, RULES, 600.0).rule is None
+    assert decide(CaseEvidence(590.0, (IN_PROGRESS,), opened_at=0.0), rules, 600.0).rule is None
+    assert ClosingPolicy(rules, {"other": RULES}).of(["pacs", "other"]).case_timeout_s == 0.0
+
+
 def test_a_step_in_progress_holds_for_its_bound_only():
     """The bound runs from the last sign of life: an image, or a change of the step."""
     case = CaseEvidence(1000.0, (replace(IN_PROGRESS, changed_at=500.0),))
@@ -195,8 +209,15 @@ EVIDENCE = st.builds(
     st.lists(COUNTS, max_size=2).map(tuple),
     VIEWS,
     VIEWS,
+    opened_at=st.just(0.0),
 )
-SITE = st.builds(ClosingRules, st.floats(0, 1e4), st.floats(0, 1e5), st.just(FOUR) | st.just(frozenset()))
+SITE = st.builds(
+    ClosingRules,
+    st.floats(0, 1e4),
+    st.floats(0, 1e5),
+    st.just(FOUR) | st.just(frozenset()),
+    st.just(0.0) | st.floats(1, 1e5),
+)
 
 
 @given(evidence=EVIDENCE, rules=SITE, wait=TIMES, more=TIMES)
@@ -230,9 +251,10 @@ def test_what_is_missing_is_never_passed_over_in_silence(evidence, rules, wait):
     short = [item for item in evidence.announcements if item.is_short]
     short_counts = [count for count in evidence.archive_counts if count.is_short]
     if short or short_counts:
-        assert verdict.rule in (None, ClosingRule.QUIET, ClosingRule.NOTIFICATION)
+        assert verdict.rule in (None, ClosingRule.QUIET, ClosingRule.CASE_TIMEOUT, ClosingRule.NOTIFICATION)
     if verdict.rule is ClosingRule.QUIET:
         assert wait >= rules.quiet_s
+    if verdict.rule in (ClosingRule.QUIET, ClosingRule.CASE_TIMEOUT):
         assert all(f"{item.arrived} of {item.expected}" in verdict.sentence for item in short)
         assert all(f"has {count.stated}, {count.arrived} arrived" in verdict.sentence for count in short_counts)
 

@@ -20,7 +20,7 @@ from broken_nights import CONTEXTS, STORE, ListenerProcess, MadeObject, audit, l
 from broken_nights import still_answers as answers
 from loopback import free_port, house
 from made_dicom import MAMMOGRAM, made, write
-from raw_sender import PeerGone, RawSender, store_command
+from raw_sender import PeerGone, RawSender, message, store_command
 
 from reread.connectors.peers import Peer
 
@@ -50,7 +50,7 @@ def test_a_connection_that_ends_inside_an_object_leaves_nothing(tmp_path, end):
     one = made_object(tmp_path / "out", 1, size=2000)
     with house(tmp_path, SENDER) as node:
         sender = RawSender(node.listener.port, CONTEXTS)
-        pdus = list(sender.message(STORE, store_command(MAMMOGRAM, one.uid), one.content))
+        pdus = list(message(STORE, store_command(MAMMOGRAM, one.uid), one.content))
         for pdu in pdus[: len(pdus) // 2]:
             sender.send(pdu)
         sender.send(pdus[len(pdus) // 2][:1000])  # and inside a PDU

@@ -24,6 +24,7 @@ from raw_sender import (
     RawSender,
     associate_rq,
     echo_command,
+    message,
     pdu,
     pdv,
     store_command,
@@ -76,7 +77,7 @@ def closes(connection: socket.socket, seconds: float) -> bool:
 def half_sent(sender: RawSender, folder: Path) -> bytes:
     """Send half of an object; the other half of its PDUs."""
     one = made_object(folder / "out", next(_numbers), size=700)
-    pdus = list(sender.message(STORE, store_command(MAMMOGRAM, one.uid), one.content))
+    pdus = list(message(STORE, store_command(MAMMOGRAM, one.uid), one.content))
     sender.send(b"".join(pdus[: len(pdus) // 2]))
     return b"".join(pdus[len(pdus) // 2 :])
 
@@ -195,7 +196,7 @@ def test_one_pdu_larger_than_negotiated_costs_no_memory(listener, tmp_path):
     before = listener.peak_mib()
     with listener.sender(60.0) as sender, contextlib.suppress(Exception):
         assert sender.max_pdu < len(one.content)
-        (command, data) = sender.message(STORE, store_command(MAMMOGRAM, one.uid), one.content, len(one.content))
+        (command, data) = message(STORE, store_command(MAMMOGRAM, one.uid), one.content, len(one.content))
         sender.send(command)
         sender.send(data)
         if sender.status() == 0:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from loopback import House, house
-from made_dicom import study
+from made_dicom import study, write
 from made_messages import NOTIFICATION, SYNTAXES, modality, study_content
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pynetdicom import AE, build_context
 
@@ -212,3 +214,41 @@ def test_a_cohort_over_several_associations(tmp_path):
         assert notify(node, study_content(["2.25.1.1", "2.25.1.2"])).Status == 0x0000
         assert evidence(node)[0] is StudyState.OPEN
         assert {case.cohort for case in node.ledger.open_cases()} == {1, None}
+
+
+STORESCU = Path("/usr/bin/storescu")
+PROFILE = """
+[[TransferSyntaxes]]
+[Plain]
+TransferSyntax1 = LittleEndianExplicit
+[[PresentationContexts]]
+[Case]
+PresentationContext1 = 1.2.840.10008.1.9\\Plain
+PresentationContext2 = 1.2.840.10008.5.1.4.1.1.1.2\\Plain
+[[Profiles]]
+[Modality]
+PresentationContexts = Case
+"""
+
+
+@pytest.mark.skipif(not STORESCU.is_file(), reason="dcmtk's storescu is not installed")
+def test_dcmtk_sends_images_and_message_in_one_association(tmp_path):
+    """R1.68. storescu proposes the retired class only by a profile; dcmsend knows it under no option."""
+    (tmp_path / "profile.cfg").write_text(PROFILE)
+    message = study_content(UIDS)
+    message.file_meta = FileMetaDataset()
+    message.file_meta.TransferSyntaxUID = SYNTAXES[1]
+    paths = [*study(tmp_path / "out", 4), write(message, tmp_path / "message.dcm")]
+    with house(tmp_path, SENDER) as node:
+        options = ["-v", "-xf", tmp_path / "profile.cfg", "Modality", "-aet", "SENDER", "-aec", "REREAD"]
+        done = subprocess.run(
+            [STORESCU, *options, "127.0.0.1", str(node.listener.port), *map(str, paths)],
+            env={**os.environ, "TCP_NODELAY": "1"},
+            timeout=60,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("Received Store Response (Success)") == 5
+        assert evidence(node)[:2] == (StudyState.CLOSED, "notification")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -14,11 +15,15 @@ from made_dicom import study
 from reread.analytics.errors import ArchiveRefused, ArchiveUnreachable
 from reread.connectors.archive import FetchReport, FoundInstance, FoundStudy, StudyQuery
 from reread.connectors.archive_server import ArchiveServer
+from reread.connectors.closing import CaseCloser
+from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.dimse import DimseArchive
 from reread.connectors.intake import Intake
 from reread.connectors.ledger import open_ledger
+from reread.connectors.ledger_announcements import ProcedureStep
 from reread.connectors.peers import Peer
-from reread.connectors.poller import Window, find_all, poll, query_of, slice_days, split_window
+from reread.connectors.poller import ShortStudy, Window, find_all, poll, query_of, slice_days, split_window
+from reread.connectors.states import StepStatus
 
 DAYS = st.dates(date(2000, 1, 1), date(2030, 12, 31))
 
@@ -141,12 +146,51 @@ def test_an_incomplete_move_is_noticed_and_made_good(tmp_path):
         report = poll(archive, node.ledger, window)
         assert (report.instances_wanted, report.instances_arrived) == (4, 1)
         assert report.incomplete == ("2.25.1",) and [uid for uid, _ in report.failed] == ["2.25.66"]
+        assert report.short == (ShortStudy("2.25.1", 1, 4),)
         assert node.ledger.studies_to_measure() == ()
         archive.honest = True
         report = poll(archive, node.ledger, window)
         assert archive.fetched == [[], ["2.25.1.2", "2.25.1.3", "2.25.1.4"]]
-        assert (report.instances_arrived, report.incomplete) == (3, ())
-        assert len(node.ledger.studies_to_measure()[0].instances) == 4
+        assert (report.instances_arrived, report.incomplete, report.short) == (3, (), ())
+        (work,) = node.ledger.studies_to_measure()
+        assert len(work.instances) == 4
+        assert (work.closed_by, work.evidence) == ("archive_count", "instances of liar: 4 of 4")
+
+
+def test_what_the_archive_has_and_never_sends_is_said_when_quiet_time_ends_it(tmp_path):
+    window = Window(date(2026, 1, 1), date(2026, 1, 31))
+    with house(tmp_path) as node:
+        archive = Liar(node.listener.intake, {"2.25.1": study(tmp_path / "in", 4)})
+        closer = CaseCloser(node.ledger, ClosingPolicy(ClosingRules(quiet_s=0.0)))
+        for _ in range(2):
+            assert poll(archive, node.ledger, window).short == (ShortStudy("2.25.1", 1, 4),)
+        assert len(closer.close()) == 1
+        (work,) = node.ledger.studies_to_measure()
+        assert (work.closed_by, work.evidence) == ("quiet", "quiet for 0 s; liar has 4, 1 arrived")
+        # it stays a problem of every night until it is made good
+        assert poll(archive, node.ledger, window).short == (ShortStudy("2.25.1", 1, 4),)
+        archive.honest = True
+        assert poll(archive, node.ledger, window).short == ()
+        (work,) = node.ledger.studies_to_measure()
+        assert (work.revision, work.closed_by) == (2, "archive_count")
+        assert node.ledger.open_cases() == ()
+
+
+def test_a_count_does_not_close_what_the_modality_is_working_on(tmp_path):
+    window = Window(date(2026, 1, 1), date(2026, 1, 31))
+    with house(tmp_path) as node:
+        archive = Liar(node.listener.intake, {"2.25.1": study(tmp_path / "in", 2)})
+        archive.honest = True
+        step = ProcedureStep("2.25.88.1", StepStatus.IN_PROGRESS, ("2.25.1",), "modality")
+        node.ledger.create_step(step)
+        assert poll(archive, node.ledger, window).incomplete == ()
+        assert node.ledger.studies_to_measure() == ()
+        arrived = frozenset({"2.25.1.1", "2.25.1.2"})
+        node.ledger.change_step(
+            "2.25.88.1", lambda step: replace(step, status=StepStatus.COMPLETED, instances=arrived, series_count=1)
+        )
+        assert len(CaseCloser(node.ledger).close()) == 1
+        assert node.ledger.studies_to_measure()[0].closed_by == "procedure_step"
 
 
 def test_an_archive_that_is_not_there(tmp_path):

@@ -20,7 +20,7 @@ from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.dimse import DimseArchive
 from reread.connectors.ledger_announcements import ProcedureStep
 from reread.connectors.peers import Peer, PeerRole
-from reread.connectors.procedure_steps import MAX_INSTANCES, StepRefused, changed, created
+from reread.connectors.procedure_steps import MAX_INSTANCES, StepRefused, changed, created, read_change
 from reread.connectors.states import StepStatus, StudyState
 
 SENDER = Peer("sender", "SENDER", "127.0.0.1", 11999)
@@ -161,6 +161,7 @@ def test_other_statuses_of_n_create(tmp_path, monkeypatch):
         assert sender.create(done, UID).Status == 0x0106
         nameless.ScheduledStepAttributesSequence[0].StudyInstanceUID = ""
         assert sender.create(nameless, UID).Status == 0x0121
+        assert sender.create(None, UID).Status == 0x0120  # no data set at all
         timeless = begun()
         timeless.PerformedProcedureStepStartDate = "20260102"
         timeless.PerformedProcedureStepStartTime = "083000"
@@ -233,7 +234,7 @@ def test_the_state_machine(messages):
     for status, series, count in messages:
         before = step
         try:
-            step = changed(step, ended(str(status), UIDS[:count], series))
+            step = changed(step, read_change(ended(str(status), UIDS[:count], series)))
         except StepRefused as refused:
             assert step is before
             assert (refused.status == 0x0110) == (before.status is not StepStatus.IN_PROGRESS)

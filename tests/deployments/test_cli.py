@@ -19,7 +19,7 @@ from reread.analytics.schema import TABLES
 from reread.analytics.tables import tables
 from reread.connectors.warehouse import Warehouse
 
-COMMANDS = ("demo", "measure", "listen", "poll", "import", "night", "sql", "status", "doctor", "config")
+COMMANDS = ("demo", "measure", "listen", "poll", "import", "night", "sql", "status", "doctor", "conformance", "config")
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,13 @@ import pytest
 from pydantic import BaseModel
 
 from reread.analytics.errors import SettingsInvalid
+from reread.connectors.gatekeeper import Crowding, WhenFull
+from reread.connectors.negotiation import UnknownClasses
+from reread.connectors.peers import PeerTls
+from reread.connectors.tls import ListenerTls
 from reread.deployments.settings import PeerGroup, RouteGroup, Settings, load_settings
 from reread.deployments.settings_text import example_text, resolved_text
-from reread.deployments.site_plan import plan_of
+from reread.deployments.site_plan import listener_settings_of, plan_of
 
 PEER = '[[peers]]\nname = "pacs"\nae_title = "PACS"\nhost = "pacs.example.org"\nport = 104\n'
 
@@ -97,10 +101,84 @@ def test_every_wrong_field_has_a_line():
         (PEER + '[[routes]]\nsource = "pacs"\ndestinations = ["other"]', "'other' is no peer"),
         (PEER + 'roles = ["source"]\n[[routes]]\nsource = "pacs"\ndestinations = ["pacs"]', "role destination"),
         ('[cluster]\nkind = "address"', "cluster.address"),
+        ('[listener]\ntls_certificate = "a.pem"', "need each other"),
+        ('[listener]\ntls_client_authorities = "a.pem"', "needs listener.tls_certificate"),
+        (PEER + 'tls_certificate = "a.pem"', "tls = false"),
+        (PEER + 'tls_names = ["x"]', "listener.tls_client_authorities"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(text, words):
     assert words in complaint(text)
+
+
+def test_the_gate_as_the_settings_say():
+    text = """
+[listener]
+when_full = "hold"
+max_held = 3
+hold_s = 12
+unknown_classes = "refuse"
+extra_ae_titles = ["SECOND"]
+tls_certificate = "own.pem"
+tls_key = "own.key"
+tls_client_authorities = "ca.pem"
+[limits]
+min_free_disk_gib = 2
+low_disk_gib = 3
+[admission]
+refuse_lossy = true
+required_attributes = ["StudyDate"]
+enabled_devices = ["S1"]
+[[peers]]
+name = "pacs"
+ae_title = "PACS"
+host = "pacs.example.org"
+port = 104
+check_address = false
+max_associations = 4
+transfer_syntaxes = ["JPEG2000Lossless", "1.2.3.4"]
+refused_transfer_syntaxes = ["ExplicitVRBigEndian"]
+commitment_on_same_association = true
+tls = true
+tls_authorities = "ca.pem"
+tls_check_host = false
+tls_names = ["pacs.example.org"]
+"""
+    found = listener_settings_of(load_settings(written(text)))
+    assert found.crowding == Crowding(WhenFull.HOLD, 3, 12.0)
+    assert (found.unknown_classes, found.also_called) == (UnknownClasses.REFUSE, ("SECOND",))
+    assert found.tls == ListenerTls(Path("own.pem"), Path("own.key"), Path("ca.pem"), 10.0)
+    policy = found.policy
+    assert (policy.min_free_bytes, policy.low_free_bytes) == (2 << 30, 3 << 30)
+    assert (policy.refuse_lossy, policy.required_tags, policy.enabled_devices) == (True, (0x00080020,), {"S1"})
+    (peer,) = found.peers
+    assert (peer.check_address, peer.max_associations, peer.report_on_same_association) == (False, 4, True)
+    assert peer.transfer_syntaxes == ("1.2.840.10008.1.2.4.90", "1.2.3.4")
+    assert peer.refused_transfer_syntaxes == ("1.2.840.10008.1.2.2",)
+    assert peer.tls == PeerTls(Path("ca.pem"), check_host=False, names=("pacs.example.org",))
+
+
+def test_the_gate_by_default():
+    found = listener_settings_of(load_settings(written(PEER)))
+    assert (found.crowding.when_full, found.unknown_classes, found.tls) == (
+        WhenFull.REJECT,
+        UnknownClasses.ACCEPT,
+        None,
+    )
+    assert found.peers[0].check_address and found.peers[0].tls is None and not found.peers[0].transfer_syntaxes
+    assert not found.policy.refuse_lossy and not found.policy.wanted_tags
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (PEER + 'transfer_syntaxes = ["JPEG"]', "'JPEG' is no transfer syntax"),
+        ('[admission]\nrequired_attributes = ["Datum"]', "'Datum' is no keyword"),
+    ],
+)
+def test_dicom_words_that_there_are_not(text, words):
+    with pytest.raises(SettingsInvalid, match=words):
+        listener_settings_of(load_settings(written(text)))
 
 
 def test_broken_toml_names_the_file():

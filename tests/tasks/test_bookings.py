@@ -58,6 +58,9 @@ def test_without_destination_a_measured_study_is_done(plan, ledger, tmp_path):
     alone = replace(plan, destinations=(), routes=(Route("import", (), plan.routes[0].formats),))
     book_report(ledger, alone, measured(alone, ledger, phantom_study(tmp_path, count=1)), "run-1")
     assert ledger.study_work("2.25.1001", 1).state is StudyState.DELIVERED
+    # results that go nowhere can be queried all the same (R4.548)
+    results, last = ledger.results_after(0, 10)
+    assert last == 2 and all((plan.folders.data / item.path).is_file() for item in results)
     assert states(ledger.counts().deliveries) == {}
 
 

@@ -21,7 +21,7 @@ from reread.tasks.shards import Shard, ShardReport
 
 
 def instance(uid: str) -> Instance:
-    return Instance(uid, "", "", uid.rsplit(".", 1)[0], "woman", "", "MG", "", "", 0, "", "", "pacs")
+    return Instance(uid, "", "", uid.rsplit(".", 1)[0], "woman", "", "MG", "", "", 0, "", "pacs")
 
 
 def shard_of(*sizes: int) -> Shard:
