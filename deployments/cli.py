@@ -172,6 +172,9 @@ def simulate(
     return 0
 
 
+app.command("reread.deployments.evaluations:evaluate", name="evaluate", help="Compare results with a known truth.")
+
+
 @app.command
 def listen(*, settings: SettingsFile = None) -> int:
     """Receive studies over DICOM until interrupted."""

@@ -19,7 +19,8 @@ from reread.analytics.schema import TABLES
 from reread.analytics.tables import tables
 from reread.connectors.warehouse import Warehouse
 
-COMMANDS = ("demo", "measure", "listen", "poll", "import", "night", "sql", "status", "doctor", "conformance", "config")
+COMMANDS = ("demo", "measure", "simulate", "evaluate", "listen", "poll", "import", "night", "sql", "status", "doctor")
+COMMANDS += ("conformance", "config")
 
 
 @dataclass(frozen=True)
