@@ -109,11 +109,11 @@ class MammographyAnalysis:
         OpenCV is held to one thread: parallelism belongs to whoever spreads the images.
         """
         cv2.setNumThreads(1)
-        clock = _Clock()
+        clock = StageClock()
         chosen = self.parameters
-        breast = clock.run("breast", lambda: find_breast(_checked(mammogram), chosen.breast))
+        breast = clock.run("breast", lambda: find_breast(checked(mammogram), chosen.breast))
         if breast is None:
-            return _result(mammogram, clock)
+            return clock.result(mammogram)
         view = mammogram.header.view
         pectoral, muscle_outcome = clock.run("pectoral", lambda: search_pectoral(breast, view, chosen.pectoral)) or (
             None,
@@ -160,7 +160,7 @@ class MammographyAnalysis:
         )
 
 
-class _Clock:
+class StageClock:
     """Runs the stages, keeps their times and the first failure."""
 
     def __init__(self) -> None:
@@ -169,6 +169,7 @@ class _Clock:
         self.detail = ""
 
     def run(self, stage: str, work: Callable[[], Found]) -> Found | None:
+        """What `work` gives; None when it fails, and the first failure is kept."""
         with self._timed(stage):
             try:
                 return work()
@@ -178,6 +179,10 @@ class _Clock:
                     self.detail = f"{stage}: {type(error).__name__}: {error}"
         return None
 
+    def result(self, mammogram: Mammogram) -> ImageResult:
+        """The result of an image on which no breast was found."""
+        return ImageResult(mammogram.header, None, None, None, None, (), self.failure, self.detail, tuple(self.times))
+
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         start = perf_counter()
@@ -185,7 +190,8 @@ class _Clock:
         self.times.append(StageTime(stage, perf_counter() - start))
 
 
-def _checked(mammogram: Mammogram) -> Mammogram:
+def checked(mammogram: Mammogram) -> Mammogram:
+    """The same image, or MeasurementFailed when it has no plane of pixels or a spacing that no mammogram has."""
     size, shape = mammogram.header.spacing, mammogram.pixels.shape
     if len(shape) != 2 or min(shape) < 1:
         raise MeasurementFailed(f"pixels have shape {shape}, not (rows, columns)")
@@ -194,7 +200,3 @@ def _checked(mammogram: Mammogram) -> Mammogram:
             f"a pixel distance of {size.row_spacing_mm} x {size.column_spacing_mm} mm is not that of a mammogram"
         )
     return mammogram
-
-
-def _result(mammogram: Mammogram, clock: _Clock) -> ImageResult:
-    return ImageResult(mammogram.header, None, None, None, None, (), clock.failure, clock.detail, tuple(clock.times))

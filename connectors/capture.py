@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from reread.analytics.errors import AuthoringFailed
+from reread.analytics.measurement import NAME
 from reread.analytics.pictures import montage, write_text
 from reread.analytics.records import Provenance, StudyResult
 from reread.connectors.content_items import reference
@@ -43,6 +44,7 @@ def capture_page(
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
             raise AuthoringFailed("pictures of a secondary capture are RGB, 8 bits per sample")
     hung = montage(shown)
+    name = "Reread" if provenance.algorithm == NAME else f"Reread, model {provenance.algorithm}"
     size = max(11, min(22, hung.shape[1] // 58))
     band = np.full((4 * size + 20, hung.shape[1], 3), _BACKGROUND, dtype=np.uint8)
     write_text(band, _summary(result), 14, 12 + size, size_px=size, colour=_INK)
@@ -56,7 +58,7 @@ def capture_page(
     )
     write_text(
         band,
-        f"Reread {provenance.version} - research and quality software, not a medical device",
+        f"{name} {provenance.version} - research and quality software, not a medical device",
         14,
         12 + 4 * size,
         size_px=round(size * 0.85),

@@ -69,7 +69,7 @@ def demo(*, data: Path = Path("reread-data/demo")) -> int:
 
 
 @app.command
-def measure(*paths: Path, out: Path, workers: int = 0) -> int:
+def measure(*paths: Path, out: Path, workers: int = 0, model: Path | None = None) -> int:
     """Measure DICOM files or folders; no PACS, no Prefect, no database.
 
     Parameters
@@ -80,15 +80,16 @@ def measure(*paths: Path, out: Path, workers: int = 0) -> int:
         Gets findings.parquet, density.parquet, images.parquet, studies.parquet and dicom/.
     workers
         Processes; 0: one per core.
+    model
+        File that describes an own ONNX model, which measures instead of the built-in analysis.
     """
-    from reread.deployments import consoles
-    from reread.deployments.folder_runs import measure_paths
+    from reread.deployments import consoles, folder_runs
     from reread.deployments.workers import available_cores
 
     if not paths:
         raise RereadError("name at least one file or folder")
     with consoles.progress_bar(console):
-        outcome = measure_paths(paths, out, workers=workers or available_cores())
+        outcome = folder_runs.measure_paths(paths, out, workers=workers or available_cores(), model=model)
     console.print(consoles.case_table(outcome.outcomes))
     consoles.rejection_lines(console, outcome.rejected)
     for path in outcome.files:

@@ -15,6 +15,7 @@ from reread.connectors.codecs import codec_report
 from reread.connectors.disk_space import DiskState, disk_state
 from reread.connectors.ledger import open_ledger
 from reread.connectors.tls import server_context
+from reread.deployments.model_settings import route_models, usable_model
 from reread.deployments.peer_checks import Check, verify_peers
 from reread.deployments.settings import Settings
 from reread.deployments.site_plan import admission_policy_of, listener_settings_of
@@ -30,6 +31,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _ledger(settings)
     yield _port(settings)
     yield from _listener_tls(settings)
+    yield from _models(settings)
     yield _prefect()
     yield from _peers(settings)
 
@@ -105,6 +107,22 @@ def _listener_tls(settings: Settings) -> Iterator[Check]:
             yield Check("listener TLS", True, f"{tls.certificate} can be used; the listener {asks}")
     except SettingsInvalid as error:
         yield Check("listener TLS", False, str(error))
+
+
+def _models(settings: Settings) -> Iterator[Check]:
+    usable = True
+    for path in settings.models:
+        try:
+            model = usable_model(path)
+            yield Check(f"model {model.name}", True, f"{model.version}, SHA-256 {model.sha256[:16]}…, runs on the CPU")
+        except SettingsInvalid as error:
+            usable = False
+            yield Check(f"model {path.name}", False, str(error))
+    try:
+        if usable:
+            route_models(settings)
+    except SettingsInvalid as error:
+        yield Check("routes", False, str(error))
 
 
 def _peers(settings: Settings) -> Iterator[Check]:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow as pa
 
 from reread.analytics.errors import InputError
-from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.reasons import Reason
 from reread.analytics.records import Provenance, RejectedImage
 from reread.analytics.schema import TABLES
@@ -22,9 +22,11 @@ from reread.analytics.tables import tables
 from reread.connectors.authoring import ResultFormat
 from reread.connectors.dicom_parts import identify, patient_identity
 from reread.connectors.mammograms import ReadLimits
+from reread.connectors.onnx_models import analysis_of
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import sha256_of
 from reread.connectors.warehouse import write_flat
+from reread.deployments.model_settings import usable_model
 from reread.tasks.outcomes import StudyOutcome, finish_study, provenance_of
 from reread.tasks.progress import report_progress
 from reread.tasks.rereading import RereadImage, gather_study, refusal, reread_file
@@ -58,6 +60,7 @@ def measure_paths(
     limits: ReadLimits | None = None,
     formats: tuple[ResultFormat, ...] = tuple(ResultFormat),
     reread: RereadFile = reread_file,
+    model: Path | None = None,
 ) -> FolderOutcome:
     """Measure files and folders.
 
@@ -72,15 +75,23 @@ def measure_paths(
         Processes.
     reread
         What a worker does with a file; importable by name, as it travels to other processes.
+    model
+        File that describes an own model, which measures instead of the built-in analysis and of `reread`.
+
+    Raises
+    ------
+    SettingsInvalid
+        The model cannot be used; nothing was measured.
     """
+    own = usable_model(model) if model else None
     limits = limits or ReadLimits()
     out.mkdir(parents=True, exist_ok=True)
-    provenance = provenance_of(MammographyAnalysis(), secrets.token_hex(8))
+    provenance = provenance_of(analysis_of(own), secrets.token_hex(8))
     cases, orphans = _sort(_files(paths, out), Pseudonyms.load_or_create(out / "pseudonym.key"))
     case_of = {path: case for case in cases for path in case.paths}
     arrived: dict[str, list[RereadImage]] = {case.study_instance_uid: [] for case in cases}
     finished: dict[str, tuple[StudyOutcome, dict[str, pa.Table]]] = {}
-    with _Pool(workers, limits, reread) as pool:
+    with _Pool(workers, limits, partial(reread_file, model=own) if own else reread) as pool:
         for done, image in enumerate(pool.reread(tuple(case_of)), 1):
             case = case_of[image.path]
             images = arrived[case.study_instance_uid]

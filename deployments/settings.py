@@ -23,6 +23,8 @@ DEFAULT_FILE = Path("site.toml")
 AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[^\\\s](?:[^\\\x00-\x1f]*[^\\\s])?$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 ExpectedView = Annotated[str, Field(pattern=r"^[RL](ML|MLO|LM|LMO|CC|FB|SIO|ISO|XCCL|XCCM)$")]
+BUILT_IN = "mammography"
+"""what `routes.analyses` calls the built-in analysis"""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
@@ -70,12 +72,6 @@ class UnknownClassesWord(StrEnum):
 
     ACCEPT = "accept"
     REFUSE = "refuse"
-
-
-class AnalysisWord(StrEnum):
-    """The built-in analyses."""
-
-    MAMMOGRAPHY = "mammography"
 
 
 class ListenerGroup(_Group):
@@ -170,8 +166,8 @@ class RouteGroup(_Group):
 
     source: Name
     """Name of the peer that the studies come from; `import` for folders."""
-    analyses: tuple[AnalysisWord, ...] = (AnalysisWord.MAMMOGRAPHY,)
-    """Which analyses run."""
+    analyses: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1)] = (BUILT_IN,)
+    """Which analysis runs: mammography is the built-in one, other names are those of `models`. One for each route."""
     destinations: tuple[Name, ...] = ()
     """Names of the peers that get the results."""
     formats: tuple[ResultFormatWord, ...] = (ResultFormatWord.CAD_SR, ResultFormatWord.CAPTURE)
@@ -261,6 +257,8 @@ class Settings(BaseSettings):
     """Folder for spool, ledger, warehouse, results and reports."""
     ledger_url: str = ""
     """SQLAlchemy URL of the ledger; empty: SQLite in the data folder."""
+    models: tuple[Path, ...] = ()
+    """Files that each describe an own model, for `routes.analyses`."""
     listener: ListenerGroup = ListenerGroup()
     """Receiving."""
     poll: PollGroup = PollGroup()

@@ -16,6 +16,7 @@ from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer, PeerRole, PeerTls
 from reread.connectors.tls import ListenerTls
 from reread.connectors.words import tag_named, transfer_syntax_named
+from reread.deployments.model_settings import route_models
 from reread.deployments.settings import ListenerGroup, PeerGroup, Role, Settings
 from reread.deployments.workers import worker_count
 from reread.tasks.plans import Folders, NightPlan, Route
@@ -29,7 +30,8 @@ def folders_of(settings: Settings) -> Folders:
 
 
 def plan_of(settings: Settings) -> NightPlan:
-    """The plan of a night at this site."""
+    """The plan of a night at this site (SettingsInvalid when a model of a route cannot be used)."""
+    models = route_models(settings)
     return NightPlan(
         folders=folders_of(settings),
         ledger_url=settings.resolved_ledger_url,
@@ -37,7 +39,12 @@ def plan_of(settings: Settings) -> NightPlan:
         sources=tuple(_peer(peer) for peer in settings.peers if Role.SOURCE in peer.roles),
         destinations=tuple(_peer(peer) for peer in settings.peers if Role.DESTINATION in peer.roles),
         routes=tuple(
-            Route(route.source, route.destinations, tuple(ResultFormat(word.value) for word in route.formats))
+            Route(
+                route.source,
+                route.destinations,
+                tuple(ResultFormat(word.value) for word in route.formats),
+                models[route.analyses[0]],
+            )
             for route in settings.routes
         ),
         days_back=settings.poll.days_back,

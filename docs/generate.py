@@ -29,6 +29,7 @@ from reread.analytics.schema import TABLES
 from reread.analytics.simulation_tables import TRUTH_TABLES
 from reread.connectors.warehouse import VIEWS, Warehouse
 from reread.deployments.cli import app
+from reread.deployments.model_settings import InputGroup, ModelGroup, OutputGroup
 from reread.deployments.settings import PeerGroup, RouteGroup, Settings, load_settings
 from reread.deployments.statements import conformance_text
 
@@ -68,6 +69,12 @@ def settings_page() -> str:
             variable = f"REREAD_{name.upper()}"
             lines += [f"A block for each. In the environment the whole list is one JSON value, `{variable}`.", ""]
         lines += _settings_table(list(group.model_fields.items()), "" if repeated else f"REREAD_{name.upper()}__")
+    lines += ["", "## The file of a model", "", "Each file in `models`: [Own model](../how-to/own-model.md)."]
+    fields = [item for item in ModelGroup.model_fields.items() if item[0] not in ("input", "output")]
+    lines += ["", *_settings_table(fields, "")]
+    for title, part in (("input", InputGroup), ("output", OutputGroup)):
+        lines += ["", f"### `[{title}]`", "", inspect.getdoc(part) or "", ""]
+        lines += _settings_table(list(part.model_fields.items()), "")
     return _page(lines)
 
 

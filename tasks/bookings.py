@@ -6,6 +6,7 @@ from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.records import RejectedImage
 from reread.analytics.tables import tables
 from reread.connectors.ledger import Ledger
+from reread.connectors.onnx_models import analysis_of
 from reread.connectors.states import InstanceState
 from reread.connectors.warehouse import Warehouse
 from reread.tasks.outcomes import StudyOutcome, provenance_of
@@ -41,7 +42,7 @@ def _book_study(ledger: Ledger, plan: NightPlan, outcome: StudyOutcome, run_id: 
     if outcome.failure is not None:
         ledger.fail_study(uid, revision, outcome.failure, outcome.detail)
         return
-    analysis = MammographyAnalysis()
+    analysis = analysis_of(plan.route_of(outcome.source).model)
     ledger.finish_study(
         uid,
         revision,

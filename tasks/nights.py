@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.records import RejectedImage
 from reread.connectors.ledger import Ledger
 from reread.connectors.ledger_records import StudyWork
+from reread.connectors.onnx_models import OnnxModel, analysis_of
 from reread.tasks.arrivals import Arrivals
 from reread.tasks.deliveries import Deliveries
 from reread.tasks.outcomes import StudyOutcome
-from reread.tasks.plans import NightPlan
+from reread.tasks.plans import NightPlan, Route
 from reread.tasks.shards import Shard, cut_shards
 
 
@@ -43,10 +43,11 @@ class NightReport:
 
 def cut_night(ledger: Ledger, plan: NightPlan, run_id: str) -> tuple[Shard, ...]:
     """Claim what is to be measured and cut it into shards; what was measured with this version is not done again."""
-    analysis = MammographyAnalysis()
-    works: list[StudyWork] = []
+    works: dict[OnnxModel | None, list[StudyWork]] = {}
     for work in ledger.start_studies({work.study_instance_uid for work in ledger.studies_to_measure()}, run_id):
         key = (work.study_instance_uid, work.revision)
+        model = _route(plan, work).model
+        analysis = analysis_of(model)
         if ledger.is_measured(*key, analysis.name, analysis.version, analysis.parameters_digest):
             ledger.finish_study(
                 *key,
@@ -56,17 +57,25 @@ def cut_night(ledger: Ledger, plan: NightPlan, run_id: str) -> tuple[Shard, ...]
                 run_id=run_id,
             )
         else:
-            works.append(work)
-    formats = tuple(plan.route_of(work.instances[0].source if work.instances else "").formats for work in works)
-    return cut_shards(
-        tuple(works),
-        formats,
-        run_id=run_id,
-        folders=plan.folders,
-        limits=plan.limits,
-        studies_per_shard=plan.studies_per_shard,
-        workers=plan.workers,
+            works.setdefault(model, []).append(work)
+    return tuple(
+        shard
+        for model, group in works.items()
+        for shard in cut_shards(
+            tuple(group),
+            tuple(_route(plan, work).formats for work in group),
+            run_id=run_id,
+            folders=plan.folders,
+            limits=plan.limits,
+            studies_per_shard=plan.studies_per_shard,
+            workers=plan.workers,
+            model=model,
+        )
     )
+
+
+def _route(plan: NightPlan, work: StudyWork) -> Route:
+    return plan.route_of(work.instances[0].source if work.instances else "")
 
 
 def summary(

@@ -16,6 +16,7 @@ from reread.analytics.errors import SettingsInvalid
 from reread.connectors.authoring import ResultFormat
 from reread.connectors.completeness import ClosingPolicy
 from reread.connectors.mammograms import ReadLimits
+from reread.connectors.onnx_models import OnnxModel
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer
 
@@ -74,6 +75,8 @@ class Route:
     source: str
     destinations: tuple[str, ...]
     formats: tuple[ResultFormat, ...]
+    model: OnnxModel | None = None
+    """what measures; None: the built-in analysis"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reread.analytics.errors import InputError
-from reread.analytics.measurement import Analysis, MammographyAnalysis
+from reread.analytics.measurement import Analysis
 from reread.analytics.pictures import draw_marks
 from reread.analytics.reasons import Reason
 from reread.analytics.records import ImageResult, RejectedImage, StageTime, StudyResult
 from reread.analytics.study import combine_study
 from reread.connectors.dicom_parts import identify
 from reread.connectors.mammograms import ReadLimits, read_mammogram
+from reread.connectors.onnx_models import OnnxModel, analysis_of
 from reread.connectors.spool import sha256_of
 
 Picture = NDArray[np.uint8]
@@ -105,6 +106,6 @@ def gather_study(
     )
 
 
-def reread_file(path: Path, limits: ReadLimits) -> RereadImage:
-    """`reread_image` with the built-in analysis: what a worker process can be handed."""
-    return reread_image(path, MammographyAnalysis(), limits)
+def reread_file(path: Path, limits: ReadLimits, model: OnnxModel | None = None) -> RereadImage:
+    """`reread_image` with a model, or the built-in analysis: what a worker process can be handed."""
+    return reread_image(path, analysis_of(model), limits)

@@ -13,13 +13,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from reread.analytics.errors import RereadError
-from reread.analytics.measurement import MammographyAnalysis
+from reread.analytics.measurement import Analysis
 from reread.analytics.reasons import Reason
 from reread.analytics.records import StudyResult
 from reread.analytics.tables import tables
 from reread.connectors.authoring import ResultFormat
 from reread.connectors.ledger_records import Instance, StudyWork
 from reread.connectors.mammograms import ReadLimits
+from reread.connectors.onnx_models import OnnxModel, analysis_of
 from reread.connectors.warehouse import Warehouse
 from reread.tasks.outcomes import StudyOutcome, finish_study, provenance_of
 from reread.tasks.plans import Folders
@@ -40,6 +41,8 @@ class Shard:
     limits: ReadLimits
     deadly: tuple[str, ...] = ()
     """SOP Instance UIDs on which a worker died before: named, not measured again"""
+    model: OnnxModel | None = None
+    """what measures; None: the built-in analysis"""
 
     def halves(self) -> tuple[Shard, ...]:
         """Two smaller shards; empty when there is only one study."""
@@ -68,13 +71,13 @@ def reread_shard(shard: Shard) -> ShardReport:
 @task(name="probe-image", cache_policy=NO_CACHE, retries=0)
 def probe_image(shard: Shard, instance: Instance) -> bool:
     """Measure one image for nothing but to see whether the worker survives it."""
-    reread_image(shard.folders.spool / instance.path, MammographyAnalysis(), shard.limits)
+    reread_image(shard.folders.spool / instance.path, analysis_of(shard.model), shard.limits)
     return True
 
 
 def run_shard(shard: Shard) -> ShardReport:
     """The work of `reread_shard` without Prefect."""
-    analysis = MammographyAnalysis()
+    analysis = analysis_of(shard.model)
     provenance = provenance_of(analysis, shard.run_id)
     outcomes: list[StudyOutcome] = []
     results: list[StudyResult] = []
@@ -99,7 +102,7 @@ def run_shard(shard: Shard) -> ShardReport:
     return ShardReport(tuple(outcomes))
 
 
-def _reread(shard: Shard, work: StudyWork, analysis: MammographyAnalysis) -> RereadStudy:
+def _reread(shard: Shard, work: StudyWork, analysis: Analysis) -> RereadStudy:
     images, refused = [], []
     for instance in work.instances:
         path = shard.folders.spool / instance.path
@@ -133,6 +136,7 @@ def cut_shards(
     limits: ReadLimits,
     studies_per_shard: int,
     workers: int,
+    model: OnnxModel | None = None,
 ) -> tuple[Shard, ...]:
     """Cut the night's studies so that every worker has some, and no shard is too large to lose.
 
@@ -146,12 +150,14 @@ def cut_shards(
     size = min(studies_per_shard, max(1, -(-len(works) // (4 * workers))))
     return tuple(
         Shard(
-            name=f"{start // size:05d}",
+            # the names of two analyses in one night must not meet
+            name=f"{model.name}-{start // size:05d}" if model else f"{start // size:05d}",
             run_id=run_id,
             folders=folders,
             works=works[start : start + size],
             formats=formats[start : start + size],
             limits=limits,
+            model=model,
         )
         for start in range(0, len(works), size)
     )
