@@ -27,12 +27,6 @@ class StoreCommand:
     sop_instance_uid: str
 
 
-def command_field(command: bytes) -> int | None:
-    """Command Field (0000,0100) of an encoded command set; None if it cannot be found."""
-    value = _elements(command).get(_FIELD)
-    return int.from_bytes(value, "little") if value is not None and len(value) == 2 else None
-
-
 def read_store_command(command: bytes) -> StoreCommand | None:
     """Read a command set, always Implicit VR Little Endian (PS3.7 6.3.1).
 

@@ -154,10 +154,6 @@ class Gatekeeper:
         """How many requestors wait for a place."""
         return self._held
 
-    def on_requested(self, event: Any) -> None:
-        """Handle EVT_REQUESTED where nothing has to be negotiated on demand."""
-        self.admit(event.assoc)
-
     def admit(self, association: Any) -> Peer | None:
         """Let a requested association in, or reject it; runs in the association's thread and may wait there.
 

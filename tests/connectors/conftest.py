@@ -1,11 +1,15 @@
-"""What we write is written under pydicom's strict rules in every test of this room."""
+"""What the tests of this room share: strict writing, and a ledger with a clock."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydicom import config
+
+from reread.connectors.ledger import Ledger, open_ledger
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +19,27 @@ def strict_writing() -> Iterator[None]:
     config.settings.writing_validation_mode = config.RAISE
     yield
     config.settings.writing_validation_mode = before
+
+
+class Clock:
+    """A clock that stands until it is told to go on."""
+
+    now = datetime(2026, 1, 2, 3, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_s(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+    """An empty ledger that goes by that clock."""
+    with open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", clock) as opened:
+        yield opened

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
@@ -20,27 +19,6 @@ from reread.connectors.states import InstanceState, StepStatus, StudyState
 
 QUIET = ClosingPolicy(ClosingRules(quiet_s=100.0, in_progress_s=3600.0))
 KEY = CohortKey("SENDER", "X_MULTIPATIENT")
-
-
-class Clock:
-    now = datetime(2026, 1, 2, 3, tzinfo=UTC)
-
-    def __call__(self):
-        return self.now
-
-    def pass_s(self, seconds):
-        self.now += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(tmp_path, clock):
-    with open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", clock) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy.dialects import postgresql
@@ -21,27 +21,6 @@ from reread.connectors.ledger_tables import METADATA
 from reread.connectors.states import DeliveryState, InstanceState, StudyState
 
 START = datetime(2026, 1, 2, 3, tzinfo=UTC)
-
-
-class Clock:
-    now = START
-
-    def __call__(self):
-        return self.now
-
-    def pass_s(self, seconds):
-        self.now += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(tmp_path, clock):
-    with open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", clock) as opened:
-        yield opened
 
 
 def image(number=1, study="1.2", woman="w1", content="a", **more):
