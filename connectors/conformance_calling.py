@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from pydicom.datadict import dictionary_description, tag_for_keyword
 
-from reread.connectors.authoring import WRITTEN_TRANSFER_SYNTAX
 from reread.connectors.calling import ANY_PDU, MOST_ASSOCIATION_S
 from reread.connectors.commitment import FAILURE_REASONS
 from reread.connectors.conformance_contexts import class_name, proposed_table
@@ -25,6 +24,7 @@ from reread.connectors.outgoing import (
 )
 from reread.connectors.pacing import LARGEST_PDU_BYTES
 from reread.connectors.peers import PeerRole
+from reread.connectors.results.authoring import WRITTEN_TRANSFER_SYNTAX, known_forms
 from reread.connectors.retrieve_contexts import MOST_CONTEXTS, ProposedContext
 from reread.connectors.statement_text import Bullets, Section, Table
 
@@ -70,7 +70,9 @@ def result_contexts(facts: Facts) -> tuple[ProposedContext, ...]:
     formats = dict.fromkeys(
         item for delivered in facts.delivered if delivered.destinations for item in delivered.formats
     )
-    return tuple(ProposedContext(item.sop_class_uid, (WRITTEN_TRANSFER_SYNTAX,)) for item in formats)
+    forms = known_forms()
+    classes = dict.fromkeys(uid for item in formats for uid in forms[item].sop_class_uids)
+    return tuple(ProposedContext(uid, (WRITTEN_TRANSFER_SYNTAX,)) for uid in classes)
 
 
 def _classes(facts: Facts) -> Table:
@@ -127,7 +129,7 @@ def _store(facts: Facts) -> Section:
     rows = tuple(
         (
             delivered.source,
-            ", ".join(class_name(item.sop_class_uid) for item in delivered.formats),
+            ", ".join(class_name(uid) for item in delivered.formats for uid in known_forms()[item].sop_class_uids),
             ", ".join(delivered.destinations) or "none: they stay in our folder",
         )
         for delivered in facts.delivered

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reread.connectors.authoring import ResultFormat
 from reread.connectors.listener import Listener, ListenerSettings
 from reread.connectors.outbox import OutboxPolicy
+from reread.connectors.results.authoring import ResultFormat
 from reread.connectors.services import Offer, Service, StatusMeaning
 
 

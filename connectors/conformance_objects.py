@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydicom.datadict import dictionary_description, dictionary_VR
 
-from reread.connectors import cad_codes
-from reread.connectors.authoring import WRITTEN_TRANSFER_SYNTAX
-from reread.connectors.cad_codes import LEGACY, Code
 from reread.connectors.conformance_contexts import class_name, syntax_text
 from reread.connectors.conformance_facts import Facts, WrittenObject
 from reread.connectors.conformance_reading import attributes_read
 from reread.connectors.conformance_services import tag_text
 from reread.connectors.pixel_decoding import DECODABLE
+from reread.connectors.reports import codes
+from reread.connectors.reports.codes import LEGACY, Code
+from reread.connectors.results.authoring import WRITTEN_TRANSFER_SYNTAX
 from reread.connectors.statement_text import Bullets, Section, Table
 from reread.connectors.storage_classes import INDUSTRIAL_CLASSES, PRIVATE_CLASSES, RETIRED_CLASSES
 
@@ -112,7 +112,7 @@ def _written(item: WrittenObject) -> Section:
 
 def _codes() -> Table:
     found: dict[Code, None] = {}
-    for value in vars(cad_codes).values():
+    for value in vars(codes).values():
         group = value.values() if isinstance(value, dict) else value if type(value) is tuple else (value,)
         for code in group:
             if isinstance(code, Code):

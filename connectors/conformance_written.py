@@ -33,10 +33,12 @@ from reread.analytics.records import (
     StudyResult,
     View,
 )
-from reread.connectors.authoring import WRITTEN_TRANSFER_SYNTAX, AuthoredObject, ResultFormat, author_study
 from reread.connectors.conformance_facts import WrittenAttribute, WrittenObject
 from reread.connectors.header_values import COPIED
 from reread.connectors.mammogram_header import FOR_PRESENTATION
+from reread.connectors.reports.cad_report import MAMMOGRAPHY_CAD_SR
+from reread.connectors.results.authoring import WRITTEN_TRANSFER_SYNTAX, ResultFormat, author_study
+from reread.connectors.results.forms import AuthoredObject
 
 FIXED, COPY, MADE = "fixed", "copied from an image of the study", "made for each object"
 ALWAYS, ALWAYS_EMPTY, SOMETIMES = "always", "always, may be empty", "where it applies"
@@ -155,13 +157,15 @@ def _authored(folder: Path, number: int) -> _Study:
         folder=folder,
         formats=tuple(ResultFormat),
         pictures={item.header.sop_instance_uid: picture for item in result.images},
-        predecessor=AuthoredObject(
-            ResultFormat.CAD_SR, ResultFormat.CAD_SR.sop_class_uid, "2.25.1", "2.25.2", "2.25.3", path
-        )
+        predecessors={
+            ResultFormat.CAD_SR: AuthoredObject(
+                ResultFormat.CAD_SR, MAMMOGRAPHY_CAD_SR, "2.25.1", "2.25.2", "2.25.3", path
+            )
+        }
         if number == 1
-        else None,
+        else {},
     )
-    return _Study(source, {item.format: pydicom.dcmread(item.path) for item in written})
+    return _Study(source, {ResultFormat(item.format): pydicom.dcmread(item.path) for item in written})
 
 
 def _source(number: int) -> Dataset:

@@ -19,11 +19,11 @@ from reread.analytics.reasons import Reason
 from reread.analytics.records import Provenance, RejectedImage
 from reread.analytics.schema import TABLES
 from reread.analytics.tables import tables
-from reread.connectors.authoring import ResultFormat
 from reread.connectors.dicom_parts import identify, patient_identity
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.onnx_models import analysis_of
 from reread.connectors.pseudonyms import Pseudonyms
+from reread.connectors.results.authoring import ResultFormat
 from reread.connectors.spool import sha256_of
 from reread.connectors.warehouse import write_flat
 from reread.deployments.model_settings import usable_model

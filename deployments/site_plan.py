@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from reread.connectors.admission import AdmissionPolicy
-from reread.connectors.authoring import ResultFormat
 from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.gatekeeper import Crowding, WhenFull
 from reread.connectors.listener import ListenerSettings
@@ -14,6 +13,7 @@ from reread.connectors.mammograms import ReadLimits
 from reread.connectors.negotiation import UnknownClasses
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer, PeerRole, PeerTls
+from reread.connectors.results.authoring import ResultFormat
 from reread.connectors.tls import ListenerTls
 from reread.connectors.words import tag_named, transfer_syntax_named
 from reread.deployments.model_settings import route_models

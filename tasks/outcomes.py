@@ -11,8 +11,9 @@ from reread.analytics.measurement import Analysis
 from reread.analytics.reasons import Reason
 from reread.analytics.records import FindingKind, Provenance, RejectedImage
 from reread.analytics.tables import views_label
-from reread.connectors.authoring import AuthoredObject, ResultFormat, author_study
 from reread.connectors.picture_files import picture_path, save_picture
+from reread.connectors.results.authoring import ResultFormat, author_study
+from reread.connectors.results.forms import AuthoredObject
 from reread.tasks.rereading import RereadStudy
 
 

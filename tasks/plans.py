@@ -13,12 +13,12 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from reread.analytics.errors import SettingsInvalid
-from reread.connectors.authoring import ResultFormat
 from reread.connectors.completeness import ClosingPolicy
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.onnx_models import OnnxModel
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer
+from reread.connectors.results.authoring import ResultFormat
 
 
 @dataclass(frozen=True, slots=True)

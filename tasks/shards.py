@@ -17,10 +17,10 @@ from reread.analytics.measurement import Analysis
 from reread.analytics.reasons import Reason
 from reread.analytics.records import StudyResult
 from reread.analytics.tables import tables
-from reread.connectors.authoring import ResultFormat
 from reread.connectors.ledger_records import Instance, StudyWork
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.onnx_models import OnnxModel, analysis_of
+from reread.connectors.results.authoring import ResultFormat
 from reread.connectors.warehouse import Warehouse
 from reread.tasks.outcomes import StudyOutcome, finish_study, provenance_of
 from reread.tasks.plans import Folders

@@ -12,12 +12,12 @@ from phantoms import phantom
 
 from reread.analytics.records import Laterality, View
 from reread.connectors.admission import AdmissionPolicy
-from reread.connectors.authoring import ResultFormat
 from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.intake import Intake
 from reread.connectors.ledger import Ledger
 from reread.connectors.peers import Peer
 from reread.connectors.pseudonyms import Pseudonyms
+from reread.connectors.results.authoring import ResultFormat
 from reread.connectors.spool import Spool
 from reread.deployments.settings import Settings
 from reread.deployments.site_plan import plan_of

@@ -13,7 +13,6 @@ from loopback import house
 from printed_statement import Printed
 from pydicom.datadict import tag_for_keyword
 
-from reread.connectors.authoring import ResultFormat
 from reread.connectors.completeness import ClosingRule
 from reread.connectors.conformance import NOTICE, statement
 from reread.connectors.conformance_contexts import context_tables
@@ -33,6 +32,7 @@ from reread.connectors.listener import ListenerSettings
 from reread.connectors.negotiation import STANDARD_ORDER
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer, PeerRole
+from reread.connectors.results.authoring import ResultFormat
 from reread.connectors.services import Offer, StatusMeaning
 from reread.connectors.statement_text import Bullets, Figure, Section, Table, as_html, as_markdown, place
 from reread.connectors.store_statuses import STORE_STATUSES

@@ -30,7 +30,6 @@ from raw_sender import A_ASSOCIATE_RJ, RawSender, associate_rq, part10_pieces
 
 from reread.analytics.errors import ArchiveRefused
 from reread.connectors.archive import FoundInstance, StudyQuery
-from reread.connectors.authoring import WRITTEN_TRANSFER_SYNTAX, ResultFormat
 from reread.connectors.commitment import CommitmentResult as Result
 from reread.connectors.commitment import Reference, request_dataset, result_dataset
 from reread.connectors.conformance import statement
@@ -40,6 +39,7 @@ from reread.connectors.gatekeeper import Gatekeeper
 from reread.connectors.listener import ListenerSettings
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer, PeerRole
+from reread.connectors.results.authoring import WRITTEN_TRANSFER_SYNTAX, ResultFormat
 from reread.connectors.statement_text import as_markdown
 
 SENDER = Peer("sender", "SENDER", "127.0.0.1", 11999, frozenset({PeerRole.SOURCE}))

@@ -8,9 +8,9 @@ from made_nights import night_plan, phantom_study, take_in
 
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.reasons import Reason
-from reread.connectors.authoring import ResultFormat
 from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.ledger import open_ledger
+from reread.connectors.results.authoring import ResultFormat
 from reread.connectors.states import StudyState
 from reread.tasks.arrivals import Arrivals, close_complete
 from reread.tasks.deliveries import Deliveries

@@ -10,11 +10,11 @@ import pytest
 from made_nights import night_plan
 
 from reread.analytics.errors import SettingsInvalid
-from reread.connectors.authoring import ResultFormat
 from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer, PeerRole
+from reread.connectors.results.authoring import ResultFormat
 from reread.tasks.plans import Folders, Route, load_plan
 
 

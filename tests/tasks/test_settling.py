@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage
-from reread.connectors.authoring import ResultFormat
 from reread.connectors.ledger_records import Instance, StudyWork
 from reread.connectors.mammograms import ReadLimits
+from reread.connectors.results.authoring import ResultFormat
 from reread.tasks.outcomes import StudyOutcome
 from reread.tasks.plans import Folders
 from reread.tasks.settling import settle

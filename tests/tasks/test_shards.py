@@ -12,11 +12,11 @@ from made_nights import PATIENT_ID, PATIENT_NAME, night_plan, phantom_file, phan
 
 from reread.analytics.errors import RereadError
 from reread.analytics.reasons import Reason
-from reread.connectors.authoring import ResultFormat
 from reread.connectors.ledger import open_ledger
 from reread.connectors.ledger_records import StudyWork
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.picture_files import picture_path
+from reread.connectors.results.authoring import ResultFormat
 from reread.connectors.warehouse import Warehouse
 from reread.tasks.nights import cut_night
 from reread.tasks.plans import Folders

@@ -10,12 +10,12 @@ from pydicom.dataset import Dataset
 from reread.analytics.calibration import built_in_table
 from reread.analytics.measurement import NAME
 from reread.analytics.records import FindingKind, ImageHeader, ImageResult, Provenance, StudyResult
-from reread.connectors import cad_codes as c
-from reread.connectors.cad_codes import CadReportOptions, Code, in_profile
-from reread.connectors.cad_findings import algorithm_items, image_impression, study_impression
-from reread.connectors.cad_operating_points import operating_point_items
-from reread.connectors.content_items import by_reference, code, container, date, image, number, text, time
 from reread.connectors.header_values import valid_date, valid_time
+from reread.connectors.reports import codes as c
+from reread.connectors.reports.cad_findings import algorithm_items, image_impression, study_impression
+from reread.connectors.reports.cad_operating_points import operating_point_items
+from reread.connectors.reports.codes import CadReportOptions, Code, in_profile
+from reread.connectors.reports.content_items import by_reference, code, container, date, image, number, text, time
 
 MAMMOGRAPHY_CAD_SR = "1.2.840.10008.5.1.4.1.1.88.50"
 

@@ -13,12 +13,12 @@ from made_studies import PROVENANCE, density, failed, image_result, mammogram_da
 
 from reread.analytics.errors import InputError
 from reread.analytics.records import Finding, FindingKind, ImageResult, Laterality, StudyResult, View
-from reread.connectors.authoring import ResultFormat, author_study
-from reread.connectors.cad_codes import CadReportOptions
-from reread.connectors.cad_report import findings_summary
-from reread.connectors.cad_report_reader import CadReport, read_cad_report
-from reread.connectors.cad_template import check_cad_report
 from reread.connectors.mammograms import read_header
+from reread.connectors.reports.cad_checking import check_cad_report
+from reread.connectors.reports.cad_reading import CadReport, read_cad_report
+from reread.connectors.reports.cad_report import findings_summary
+from reread.connectors.reports.codes import CadReportOptions
+from reread.connectors.results.authoring import ResultFormat, author_study
 
 
 @pytest.fixture(scope="module")

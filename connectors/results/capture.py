@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,23 @@ from reread.analytics.errors import AuthoringFailed
 from reread.analytics.measurement import NAME
 from reread.analytics.pictures import montage, write_text
 from reread.analytics.records import Provenance, StudyResult
-from reread.connectors.content_items import reference
+from reread.connectors.reports.content_items import reference
+from reread.connectors.results.forms import Draft, ResultCase
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+CAPTURE = "secondary-capture"
 _BACKGROUND, _INK, _FAINT = (10, 12, 16), (236, 238, 240), (150, 158, 168)
+
+
+class CaptureForm:
+    """One page per study revision."""
+
+    name = CAPTURE
+    sop_class_uids = (SECONDARY_CAPTURE,)
+
+    def drafts(self, case: ResultCase) -> Iterator[Draft]:
+        """The page."""
+        yield Draft(capture_attributes(case.result, capture_page(case.result, case.provenance, case.pictures)))
 
 
 def capture_page(

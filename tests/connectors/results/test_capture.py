@@ -11,9 +11,9 @@ from made_studies import PROVENANCE, failed, image_result, mammogram_dataset, sa
 from reread.analytics.errors import AuthoringFailed
 from reread.analytics.pictures import draw_marks
 from reread.analytics.reasons import Reason
-from reread.connectors.authoring import ResultFormat, author_study
-from reread.connectors.capture import capture_page
 from reread.connectors.mammograms import InputError, read_header, read_mammogram
+from reread.connectors.results.authoring import ResultFormat, author_study
+from reread.connectors.results.capture import capture_page
 
 
 def made(tmp_path):

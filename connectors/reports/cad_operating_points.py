@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from reread.analytics.calibration import Calibration
-from reread.connectors import cad_codes as c
-from reread.connectors.content_items import code, container, number, text
+from reread.connectors.reports import codes as c
+from reread.connectors.reports.content_items import code, container, number, text
 
 RECOMMENDED = 0
 """what a display should start with: the point with the fewest marks"""

@@ -26,6 +26,11 @@ class CadReportOptions:
     certainty: bool = False
     """give each finding's score as Certainty of Finding, %; scores are not calibrated, so not by default (R0.360)"""
 
+    @property
+    def variant(self) -> str:
+        """Part of the name of an object: "" for the defaults, else what differs from them."""
+        return "-legacy" if self.legacy_codes else ""
+
 
 def _dcm(value: str, meaning: str) -> Code:
     return Code(value, "DCM", meaning)

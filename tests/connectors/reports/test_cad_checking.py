@@ -10,9 +10,9 @@ import pytest
 from made_studies import PROVENANCE, image_result, mammogram_dataset, save, study_result
 from pydicom.dataset import Dataset
 
-from reread.connectors.authoring import ResultFormat, author_study
-from reread.connectors.cad_template import check_cad_report
 from reread.connectors.mammograms import read_header
+from reread.connectors.reports.cad_checking import check_cad_report
+from reread.connectors.results.authoring import ResultFormat, author_study
 
 
 @pytest.fixture(scope="module")

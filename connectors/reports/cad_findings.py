@@ -7,9 +7,9 @@ from math import hypot
 from pydicom.dataset import Dataset
 
 from reread.analytics.records import DensityScore, Finding, FindingKind, ImageResult, Provenance, StudyResult
-from reread.connectors import cad_codes as c
-from reread.connectors.cad_codes import CadReportOptions, Code, in_profile
-from reread.connectors.content_items import code, container, number, point, polygon, text
+from reread.connectors.reports import codes as c
+from reread.connectors.reports.codes import CadReportOptions, Code, in_profile
+from reread.connectors.reports.content_items import code, container, number, point, polygon, text
 
 Target = tuple[int, ...]
 """Path of an Image Library entry from the root of the tree."""

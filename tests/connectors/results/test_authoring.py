@@ -14,11 +14,11 @@ from reread.analytics.errors import AuthoringFailed
 from reread.analytics.pictures import draw_marks
 from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage
-from reread.connectors.authoring import ResultFormat, author_study
 from reread.connectors.dicom_parts import quiet_reading
 from reread.connectors.mammograms import read_mammogram
+from reread.connectors.results.authoring import ResultFormat, author_study
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "interop"
+SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "interop"
 
 
 def made_study(folder: Path, revision: int = 1):
@@ -79,7 +79,9 @@ def test_a_new_revision_names_the_report_that_it_replaces(tmp_path):
     result, sources, _ = made_study(tmp_path)
     options = {"sources": sources, "provenance": PROVENANCE, "folder": tmp_path / "out"}
     (first,) = author_study(result, formats=[ResultFormat.CAD_SR], **options)
-    (second,) = author_study(replace(result, revision=2), formats=[ResultFormat.CAD_SR], predecessor=first, **options)
+    (second,) = author_study(
+        replace(result, revision=2), formats=[ResultFormat.CAD_SR], predecessors={first.format: first}, **options
+    )
     assert second.sop_instance_uid != first.sop_instance_uid
     assert second.series_instance_uid == first.series_instance_uid
     assert_valid(second.path)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from pydicom.dataset import Dataset
 
-from reread.connectors.cad_codes import Code
+from reread.connectors.reports.codes import Code
 
 Points = Sequence[tuple[float, float]]
 """(x_px, y_px) with (0, 0) at the centre of the first pixel, as everywhere in Reread"""

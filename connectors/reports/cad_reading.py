@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reread.analytics.records import Contour, Laterality, View
-from reread.connectors import cad_codes as c
-from reread.connectors.content_tree import Node, read_content
+from reread.connectors.reports import codes as c
+from reread.connectors.reports.content_tree import Node, read_content
 from reread.connectors.view_codes import view_of_code
 
 

@@ -11,9 +11,9 @@ from pydicom.dataset import Dataset
 
 from reread.analytics.errors import InputError, NotAMammogram, NotDicom
 from reread.analytics.reasons import Reason
-from reread.connectors.cad_codes import Code, modern_value
 from reread.connectors.dicom_parts import parse, quiet_reading, read_bytes
 from reread.connectors.mammogram_header import text, values
+from reread.connectors.reports.codes import Code, modern_value
 
 _DEEPEST = 60
 _LARGEST_FILE = 1 << 28

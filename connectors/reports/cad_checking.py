@@ -13,12 +13,12 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from reread.connectors import cad_codes as c
-from reread.connectors.cad_codes import Code
-from reread.connectors.cad_report import MAMMOGRAPHY_CAD_SR
-from reread.connectors.content_tree import Node, read_content
 from reread.connectors.dicom_parts import quiet_reading
 from reread.connectors.mammogram_header import text
+from reread.connectors.reports import codes as c
+from reread.connectors.reports.cad_report import MAMMOGRAPHY_CAD_SR
+from reread.connectors.reports.codes import Code
+from reread.connectors.reports.content_tree import Node, read_content
 
 
 @dataclass(frozen=True, slots=True)
