@@ -10,7 +10,8 @@ from reread.connectors.conformance_reading import attributes_read
 from reread.connectors.conformance_services import tag_text
 from reread.connectors.pixel_decoding import DECODABLE
 from reread.connectors.reports import codes
-from reread.connectors.reports.codes import LEGACY, Code
+from reread.connectors.reports.code_profiles import LEGACY
+from reread.connectors.reports.codes import Code
 from reread.connectors.results.authoring import WRITTEN_TRANSFER_SYNTAX
 from reread.connectors.statement_text import Bullets, Section, Table
 from reread.connectors.storage_classes import INDUSTRIAL_CLASSES, PRIVATE_CLASSES, RETIRED_CLASSES

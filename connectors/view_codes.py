@@ -56,7 +56,7 @@ _BY_CODE = (
 SPECIMEN = frozenset({"G-8310", "127457009"})
 """tissue specimen from breast, a view code of CID 4014 that is no view of a breast (R0.88)"""
 
-_MODIFIERS = {
+MODIFIER_CODES = {
     "cleavage": ("R-102D2", "399161006"),
     "magnification": ("R-102D6", "399163009"),
     "spot compression": ("R-102D7", "399055006"),
@@ -73,7 +73,7 @@ _MODIFIERS = {
     "axillary tissue": ("R-40AB2", "442580003"),
 }
 """View modifiers of CID 4015, in SRT (SNM3) and SCT (R0.339, R0.340)."""
-MODIFIER_OF_CODE = {code: name for name, codes in _MODIFIERS.items() for code in codes}
+MODIFIER_OF_CODE = {code: name for name, codes in MODIFIER_CODES.items() for code in codes}
 NOT_FULL_FIELD = frozenset({"cleavage", "magnification", "spot compression"})
 """Modifiers of images that show a part of the breast, or both breasts: not measured (R0.89)."""
 SMALLEST_MAGNIFICATION, LARGEST_MAGNIFICATION = 0.9, 1.1

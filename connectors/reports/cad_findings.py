@@ -8,8 +8,10 @@ from pydicom.dataset import Dataset
 
 from reread.analytics.records import DensityScore, Finding, FindingKind, ImageResult, Provenance, StudyResult
 from reread.connectors.reports import codes as c
-from reread.connectors.reports.codes import CadReportOptions, Code, in_profile
+from reread.connectors.reports.code_profiles import in_profile
+from reread.connectors.reports.codes import Code
 from reread.connectors.reports.content_items import code, container, number, point, polygon, text
+from reread.connectors.reports.report_options import CadReportOptions
 
 Target = tuple[int, ...]
 """Path of an Image Library entry from the root of the tree."""
@@ -48,7 +50,7 @@ def _breast_density(score: DensityScore, breast: Code, options: CadReportOptions
         round(score.percent_density, 4),
         c.PERCENT,
         [
-            code(_MOD, in_profile(c.LATERALITY, options), in_profile(breast, options)),
+            code(_MOD, in_profile(c.LATERALITY, options.codes), in_profile(breast, options.codes)),
             code(_MOD, c.DERIVATION, c.TWO_DIMENSIONAL),
             text(_INFERRED, c.CALCULATION_DESCRIPTION, score.category),
         ],
@@ -95,9 +97,9 @@ def _composition(image: ImageResult, provenance: Provenance, options: CadReportO
     """TID 4007; under a CODE only HAS PROPERTIES is allowed (PS3.3 A.35.5.3.1.2)."""
     if image.density is None:
         return []
-    composition = in_profile(c.COMPOSITION, options)
+    composition = in_profile(c.COMPOSITION, options.codes)
     properties = [
-        code(_HAS, composition, in_profile(c.COMPOSITIONS[image.density.category], options)),
+        code(_HAS, composition, in_profile(c.COMPOSITIONS[image.density.category], options.codes)),
         number(_HAS, c.FIBROGLANDULAR, round(image.density.percent_density, 4), c.PERCENT),
     ]
     return [_finding(composition, _intent(c.NOT_PRESENTED), provenance, properties)]
@@ -117,7 +119,7 @@ def _nipple(image: ImageResult, target: Target, provenance: Provenance, options:
     if image.nipple is None:
         return []
     center = point(c.CENTER, image.nipple.x_px, image.nipple.y_px, target)
-    return [_finding(in_profile(c.NIPPLE, options), _intent(c.OPTIONAL), provenance, [center])]
+    return [_finding(in_profile(c.NIPPLE, options.codes), _intent(c.OPTIONAL), provenance, [center])]
 
 
 def _mark(
@@ -134,7 +136,7 @@ def _mark(
         properties.append(polygon(c.OUTLINE, finding.outline, target))
     if finding.kind is FindingKind.CALCIFICATION:
         properties.append(number(_HAS, c.CALCIFICATION_COUNT, len(finding.members), c.NO_UNITS))
-    properties.append(number(_HAS, in_profile(c.LONG_AXIS, options), round(finding.size_mm, 4), c.MILLIMETER))
+    properties.append(number(_HAS, in_profile(c.LONG_AXIS, options.codes), round(finding.size_mm, 4), c.MILLIMETER))
     if image.nipple is not None:
         size = image.header.spacing
         distance_mm = hypot(
@@ -143,7 +145,7 @@ def _mark(
         )
         properties.append(number(_HAS, c.NIPPLE_DISTANCE, round(distance_mm, 2), c.MILLIMETER))
     properties += [_calcification(x_px, y_px, target, provenance, options) for x_px, y_px in finding.members]
-    return _finding(in_profile(c.FINDING_CODES[finding.kind], options), intent, provenance, properties)
+    return _finding(in_profile(c.FINDING_CODES[finding.kind], options.codes), intent, provenance, properties)
 
 
 def _calcification(
@@ -151,7 +153,7 @@ def _calcification(
 ) -> Dataset:
     """TID 4009, below its cluster"""
     item = _finding(
-        in_profile(c.CALCIFICATION, options),
+        in_profile(c.CALCIFICATION, options.codes),
         _intent(c.OPTIONAL),
         provenance,
         [point(c.CENTER, x_px, y_px, target)],

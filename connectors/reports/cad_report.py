@@ -14,8 +14,10 @@ from reread.connectors.header_values import valid_date, valid_time
 from reread.connectors.reports import codes as c
 from reread.connectors.reports.cad_findings import algorithm_items, image_impression, study_impression
 from reread.connectors.reports.cad_operating_points import operating_point_items
-from reread.connectors.reports.codes import CadReportOptions, Code, in_profile
+from reread.connectors.reports.code_profiles import in_profile
+from reread.connectors.reports.codes import Code
 from reread.connectors.reports.content_items import by_reference, code, container, date, image, number, text, time
+from reread.connectors.reports.report_options import CadReportOptions
 
 MAMMOGRAPHY_CAD_SR = "1.2.840.10008.5.1.4.1.1.88.50"
 
@@ -88,8 +90,8 @@ def _library_entry(header: ImageHeader, options: CadReportOptions) -> Dataset:
     context = "HAS ACQ CONTEXT"
     row, column = header.patient_orientation
     items = [
-        code(context, c.IMAGE_LATERALITY, in_profile(c.BREASTS[header.laterality], options)),
-        code(context, c.IMAGE_VIEW, in_profile(c.VIEWS[header.view], options)),
+        code(context, c.IMAGE_LATERALITY, in_profile(c.BREASTS[header.laterality], options.codes)),
+        code(context, c.IMAGE_VIEW, in_profile(c.VIEWS[header.view], options.codes)),
         text(context, c.ORIENTATION_ROW, row),
         text(context, c.ORIENTATION_COLUMN, column),
     ]
@@ -125,7 +127,7 @@ def _detections(
             code(
                 "CONTAINS",
                 c.DETECTION,
-                in_profile(kind, options),
+                in_profile(kind, options.codes),
                 [
                     *algorithm_items(provenance),
                     *(by_reference("HAS PROPERTIES", entry) for entry in entries),
@@ -156,7 +158,7 @@ def _analyses(
 
     def performed(entries: list[tuple[int, ...]]) -> Dataset:
         references = [by_reference("HAS PROPERTIES", entry) for entry in entries]
-        kind = in_profile(c.COMPOSITION_ANALYSIS, options)
+        kind = in_profile(c.COMPOSITION_ANALYSIS, options.codes)
         return code("CONTAINS", c.ANALYSIS, kind, [*algorithm_items(provenance), *references])
 
     below = []

@@ -1,12 +1,11 @@
-"""The codes of a Mammography CAD SR, in SCT and in the older schemes that older viewers know (R0.338, 6.5)."""
+"""The codes of a Mammography CAD SR as the standard has them; `code_profiles` gives those of older schemes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from reread.analytics.records import FindingKind, Laterality, View
-from reread.connectors.view_codes import VIEW_MEANING, VIEW_SCT, VIEW_SRT
+from reread.analytics.records import FindingKind, Laterality, Nature, View
+from reread.connectors.view_codes import MODIFIER_CODES, VIEW_MEANING, VIEW_SCT
 
 
 class Code(NamedTuple):
@@ -15,21 +14,6 @@ class Code(NamedTuple):
     value: str
     scheme: str
     meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class CadReportOptions:
-    """How a Mammography CAD SR is written."""
-
-    legacy_codes: bool = False
-    """SRT and SNM3 in place of SCT, as viewers from before 2019 expect (R0.176, R0.238, R0.255)"""
-    certainty: bool = False
-    """give each finding's score as Certainty of Finding, %; scores are not calibrated, so not by default (R0.360)"""
-
-    @property
-    def variant(self) -> str:
-        """Part of the name of an object: "" for the defaults, else what differs from them."""
-        return "-legacy" if self.legacy_codes else ""
 
 
 def _dcm(value: str, meaning: str) -> Code:
@@ -68,26 +52,64 @@ OPERATING_POINT_DESCRIPTION = _dcm("111081", "CAD Operating Point Description")
 LESION_SENSITIVITY = _dcm("111089", "Lesion Sensitivity")
 IMAGE_SPECIFICITY = _dcm("111091", "Image Specificity")
 FALSE_MARKERS_PER_IMAGE = _dcm("111086", "False Markers per Image")
+FALSE_MARKERS_PER_CASE = _dcm("111087", "False Markers per Case")
+CASE_SENSITIVITY = _dcm("111088", "Case Sensitivity")
+CASE_SPECIFICITY = _dcm("111090", "Case Specificity")
 X_CONCEPT = _dcm("122698", "X-Concept")
 Y_CONCEPT = _dcm("122699", "Y-Concept")
 COMPOSITE_FEATURE = _dcm("111015", "Composite Feature")
 SINGLE_IMAGE_FINDING = _dcm("111059", "Single Image Finding")
+COMPOSITE_TYPE = _dcm("111016", "Composite type")
+SPATIALLY_RELATED = _dcm("111154", "Target content items are related spatially")
+TEMPORALLY_RELATED = _dcm("111153", "Target content items are related temporally")
+CONTRALATERALLY_RELATED = _dcm("111155", "Target content items are related contra-laterally")
+COMPOSITE_TYPES = (TEMPORALLY_RELATED, SPATIALLY_RELATED, CONTRALATERALLY_RELATED)
+"""CID 6035"""
+SCOPE = _dcm("111057", "Scope of Feature")
+ON_ONE_OF_THE_IMAGES = _dcm("111157", "Feature detected on only one of the images")
+ON_SEVERAL_IMAGES = _dcm("111158", "Feature detected on multiple images")
+ON_THE_ONLY_IMAGE = _dcm("111156", "Feature detected on the only image")
+MASS_WITH_CALCIFICATIONS = _dcm("111459", "Mass with calcifications")
 ALGORITHM_NAME = _dcm("111001", "Algorithm Name")
 ALGORITHM_VERSION = _dcm("111003", "Algorithm Version")
 ALGORITHM_PARAMETERS = _dcm("111002", "Algorithm Parameters")
 CERTAINTY = _dcm("111012", "Certainty of Finding")
 CENTER = _dcm("111010", "Center")
 OUTLINE = _dcm("111041", "Outline")
+OUTER_MARGIN = _dcm("113663", "Outer limits of fuzzy margin")
+PATH = _dcm("121055", "Path")
+SELECTED_REGION_DESCRIPTION = _dcm("111058", "Selected Region Description")
 BREAST_OUTLINE = _dcm("111007", "Breast Outline including Pectoral Muscle Tissue")
 PECTORAL_OUTLINE = _dcm("111045", "Pectoral Muscle Outline")
 CALCIFICATION_COUNT = _dcm("111038", "Number of calcifications")
 NIPPLE_DISTANCE = _dcm("121242", "Distance from nipple")
+CHEST_WALL_DISTANCE = _dcm("121244", "Distance from chest wall")
 FIBROGLANDULAR = _dcm("111046", "Percent Fibroglandular Tissue")
 TISSUE_DENSITY = _dcm("112191", "Breast tissue density")
+TISSUE_VOLUME = _dcm("112192", "Volume of parenchymal tissue")
+BREAST_VOLUME = _dcm("112193", "Volume of breast")
+COMPRESSION_THICKNESS = _dcm("111633", "Compression Thickness")
 DERIVATION = _dcm("121401", "Derivation")
+UNSPECIFIED_METHOD = _dcm("112187", "Unspecified method of calculation")
 TWO_DIMENSIONAL = _dcm("112188", "Two-dimensional method")
+THREE_DIMENSIONAL = _dcm("112189", "Three-dimensional method")
+ESTIMATED = Code("414135002", "SCT", "Estimated")
 CALCULATION_DESCRIPTION = _dcm("112034", "Calculation Description")
 BREAST_GEOMETRY = _dcm("111100", "Breast geometry")
+SELECTED_REGION = _dcm("111099", "Selected region")
+IMAGE_QUALITY = _dcm("111101", "Image Quality")
+QUALITY_ASSESSMENT = _dcm("111050", "Quality Assessment")
+UNUSABLE = _dcm("111235", "Unusable - Quality renders image unusable")
+USABLE_BELOW_STANDARD = _dcm("111236", "Usable - Does not meet the quality control standard")
+USABLE = _dcm("111237", "Usable - Meets the quality control standard")
+QUALITY_STANDARD = _dcm("111051", "Quality Control Standard")
+INSTITUTIONAL_STANDARD = _dcm("111240", "Institutionally defined quality control standard")
+QUALITY_FINDING = _dcm("111052", "Quality Finding")
+INSUFFICIENT_MUSCLE = _dcm("111197", "MLO Insufficient pectoral muscle")
+NIPPLE_LINES_DIFFER = _dcm("111204", "CC Posterior nipple line does not measure within 1 cm of MLO")
+NIPPLE_NOT_IN_PROFILE = _dcm("111205", "Nipple not in profile")
+SOFTWARE_FAILURE = _dcm("111218", "Software failure")
+UNKNOWN_FAILURE = _dcm("111221", "Unknown failure")
 DETECTIONS = _dcm("111064", "Summary of Detections")
 SUCCESSFUL_DETECTIONS = _dcm("111063", "Successful Detections")
 FAILED_DETECTIONS = _dcm("111025", "Failed Detections")
@@ -109,6 +131,14 @@ FINDINGS_SUMMARIES = (ALL_WITHOUT, ALL_WITH, SOME_WITHOUT, SOME_WITH, NONE_SUCCE
 
 MICROMETER = Code("um", "UCUM", "micrometer")
 MILLIMETER = Code("mm", "UCUM", "millimeter")
+CENTIMETER = Code("cm", "UCUM", "centimeter")
+SQUARE_MILLIMETER = Code("mm2", "UCUM", "square millimeter")
+CUBIC_CENTIMETER = Code("cm3", "UCUM", "cubic centimeter")
+DEGREE = Code("deg", "UCUM", "degree")
+ARBITRARY = Code("[arb'U]", "UCUM", "arbitrary unit")
+ZERO_TO_ZERO = Code("{0:0}", "UCUM", "range: 0:0")
+ZERO_TO_ONE = Code("{0:1}", "UCUM", "range: 0:1")
+ONE_TO_FOUR = Code("{1:4}", "UCUM", "range: 1:4")
 PERCENT = Code("%", "UCUM", "Percent")
 NO_UNITS = Code("1", "UCUM", "no units")
 ZERO_TO_TWO = Code("{0:2}", "UCUM", "range: 0:2")
@@ -120,10 +150,15 @@ BOTH_BREASTS = Code("63762007", "SCT", "Both breasts")
 LATERALITY = Code("272741003", "SCT", "Laterality")
 MASS = Code("129793001", "SCT", "Mammography breast density")
 CLUSTER = Code("129769006", "SCT", "Calcification Cluster")
+DISTORTION = Code("129792006", "SCT", "Architectural distortion of breast")
+ASYMMETRY = Code("129790003", "SCT", "Asymmetric breast tissue")
 CALCIFICATION = Code("129770007", "SCT", "Individual Calcification")
 COMPOSITION = Code("129715009", "SCT", "Breast composition")
 NIPPLE = Code("24142002", "SCT", "Nipple")
 LONG_AXIS = Code("103339001", "SCT", "Long axis")
+AREA = Code("42798000", "SCT", "Area")
+COLLOCATION_ANALYSIS = Code("133884007", "SCT", "Spatial collocation analysis")
+QUALITY_ANALYSIS = Code("133887000", "SCT", "Image quality analysis")
 COMPOSITION_ANALYSIS = Code("133890006", "SCT", "Breast composition analysis")
 COMPOSITIONS = {
     "a": Code("129716005", "SCT", "Almost entirely fat"),
@@ -135,39 +170,7 @@ COMPOSITIONS = {
 FINDING_CODES = {FindingKind.MASS: MASS, FindingKind.CALCIFICATION: CLUSTER}
 BREASTS = {Laterality.LEFT: LEFT_BREAST, Laterality.RIGHT: RIGHT_BREAST}
 VIEWS = {view: Code(VIEW_SCT[view], "SCT", VIEW_MEANING[view]) for view in View}
-
-LEGACY: dict[str, tuple[str, str]] = {
-    LEFT_BREAST.value: ("T-04030", "SNM3"),
-    RIGHT_BREAST.value: ("T-04020", "SNM3"),
-    BOTH_BREASTS.value: ("T-04080", "SRT"),
-    LATERALITY.value: ("G-C171", "SRT"),
-    MASS.value: ("F-01796", "SRT"),
-    CLUSTER.value: ("F-01775", "SRT"),
-    CALCIFICATION.value: ("F-01776", "SRT"),
-    COMPOSITION.value: ("F-01710", "SRT"),
-    NIPPLE.value: ("T-04100", "SNM3"),
-    LONG_AXIS.value: ("G-A185", "SNM3"),
-    COMPOSITION_ANALYSIS.value: ("P5-B3414", "SRT"),
-    COMPOSITIONS["a"].value: ("F-01711", "SRT"),
-    COMPOSITIONS["b"].value: ("F-01712", "SRT"),
-    COMPOSITIONS["c"].value: ("F-01713", "SRT"),
-    COMPOSITIONS["d"].value: ("F-01714", "SRT"),
-    **{VIEW_SCT[view]: (VIEW_SRT[view], "SRT") for view in View},
-}
-"""SCT code → code value and scheme of the legacy profile"""
-
-
-def in_profile(code: Code, options: CadReportOptions) -> Code:
-    """The code as the profile writes it."""
-    if not options.legacy_codes or code.scheme != "SCT":
-        return code
-    value, scheme = LEGACY[code.value]
-    return Code(value, scheme, code.meaning)
-
-
-_MODERN = {legacy[0]: sct for sct, legacy in LEGACY.items()}
-
-
-def modern_value(value: str) -> str:
-    """The SCT value of a legacy code value; every other value as it is."""
-    return _MODERN.get(value, value)
+MODIFIERS = {name: Code(sct, "SCT", name.title()) for name, (_, sct) in MODIFIER_CODES.items()}
+"""CID 4015"""
+NATURES = {Nature.DISTORTION: DISTORTION, Nature.ASYMMETRY: ASYMMETRY}
+"""what a mass is called where it is more special than its code"""

@@ -13,7 +13,8 @@ from reread.analytics.errors import InputError, NotAMammogram, NotDicom
 from reread.analytics.reasons import Reason
 from reread.connectors.dicom_parts import parse, quiet_reading, read_bytes
 from reread.connectors.mammogram_header import text, values
-from reread.connectors.reports.codes import Code, modern_value
+from reread.connectors.reports.code_profiles import modern_value
+from reread.connectors.reports.codes import Code
 
 _DEEPEST = 60
 _LARGEST_FILE = 1 << 28

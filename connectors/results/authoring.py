@@ -21,7 +21,7 @@ from reread.connectors.dicom_parts import identify
 from reread.connectors.header_values import equipment_values, source_values
 from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from reread.connectors.reports.cad_report import UnmeasuredImage
-from reread.connectors.reports.codes import CadReportOptions
+from reread.connectors.reports.report_options import CadReportOptions
 from reread.connectors.results.cad_sr_form import CAD_SR, CadSrForm
 from reread.connectors.results.capture import CAPTURE, CaptureForm
 from reread.connectors.results.forms import AuthoredObject, Draft, Form, ResultCase

@@ -16,7 +16,7 @@ from reread.analytics.records import ImageResult, Mammogram, Provenance, StudyRe
 from reread.connectors.identifiers import instance_uid, series_uid
 from reread.connectors.mammograms import read_mammogram
 from reread.connectors.reports.cad_report import UnmeasuredImage
-from reread.connectors.reports.codes import CadReportOptions
+from reread.connectors.reports.report_options import CadReportOptions
 from reread.connectors.services import EXPLICIT_LITTLE
 
 

@@ -17,7 +17,7 @@ from reread.connectors.mammograms import read_header
 from reread.connectors.reports.cad_checking import check_cad_report
 from reread.connectors.reports.cad_reading import CadReport, read_cad_report
 from reread.connectors.reports.cad_report import findings_summary
-from reread.connectors.reports.codes import CadReportOptions
+from reread.connectors.reports.report_options import CadReportOptions, CodeProfile
 from reread.connectors.results.authoring import ResultFormat, author_study
 
 
@@ -65,7 +65,7 @@ def assert_same_marks(result: StudyResult, report: CadReport) -> None:
         assert (mark.algorithm, mark.version) == (PROVENANCE.algorithm, PROVENANCE.version)
 
 
-@pytest.mark.parametrize("options", [CadReportOptions(), CadReportOptions(legacy_codes=True, certainty=True)])
+@pytest.mark.parametrize("options", [CadReportOptions(), CadReportOptions(codes=CodeProfile.LEGACY, certainty=True)])
 def test_a_report_says_again_what_was_measured(tmp_path, sources, images, options):
     result = study_result(*images)
     path = written(result, sources, tmp_path, options)
@@ -98,7 +98,7 @@ def test_candidates_below_every_point_are_not_in_the_report(tmp_path, sources, i
 
 
 def test_legacy_codes_where_older_viewers_look_for_them(tmp_path, sources, images):
-    ds = pydicom.dcmread(written(study_result(*images), sources, tmp_path, CadReportOptions(legacy_codes=True)))
+    ds = pydicom.dcmread(written(study_result(*images), sources, tmp_path, CadReportOptions(codes=CodeProfile.LEGACY)))
     text = str(ds)
     for code in ("T-04030", "T-04020", "R-10242", "F-01796", "F-01775", "F-01776", "T-04100", "G-A185", "P5-B3414"):
         assert code in text, code
@@ -165,7 +165,12 @@ def test_a_missing_density_is_a_failed_analysis_only(tmp_path, sources, images):
 )
 def test_any_marks_survive_the_round_trip(tmp_path_factory, sources, images, findings, legacy):
     result = study_result(replace(images[0], findings=tuple(findings)), images[1])
-    path = written(result, sources, tmp_path_factory.mktemp("sr"), CadReportOptions(legacy_codes=legacy))
+    path = written(
+        result,
+        sources,
+        tmp_path_factory.mktemp("sr"),
+        CadReportOptions(codes=CodeProfile.LEGACY if legacy else CodeProfile.SCT),
+    )
     assert check_cad_report(path) == ()
     assert_same_marks(result, read_cad_report(path))
 

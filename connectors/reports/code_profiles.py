@@ -1,0 +1,63 @@
+"""Code schemes as a profile: SCT, or the SRT and SNM3 of older workstations; and back to SCT when reading."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pydicom.sr.coding import snomed_mapping
+
+from reread.analytics.records import View
+from reread.connectors.reports import codes as c
+from reread.connectors.reports.codes import Code
+from reread.connectors.reports.report_options import CodeProfile
+from reread.connectors.view_codes import VIEW_SCT, VIEW_SRT
+
+_SNM3_HERE = {c.LEFT_BREAST.value, c.RIGHT_BREAST.value, c.NIPPLE.value, c.LONG_AXIS.value, c.AREA.value}
+"""concepts that workstations of the time know in SNM3 only (R0.176, R0.238, R0.255, R1.215)"""
+_BY_STANDARD: dict[str, str] = snomed_mapping["SCT"]
+_OURS = (
+    c.LEFT_BREAST,
+    c.RIGHT_BREAST,
+    c.BOTH_BREASTS,
+    c.LATERALITY,
+    c.MASS,
+    c.CLUSTER,
+    c.CALCIFICATION,
+    c.DISTORTION,
+    c.ASYMMETRY,
+    c.COMPOSITION,
+    c.NIPPLE,
+    c.LONG_AXIS,
+    c.AREA,
+    c.ESTIMATED,
+    c.COLLOCATION_ANALYSIS,
+    c.QUALITY_ANALYSIS,
+    c.COMPOSITION_ANALYSIS,
+    *c.COMPOSITIONS.values(),
+    *c.MODIFIERS.values(),
+)
+LEGACY: dict[str, tuple[str, str]] = {
+    **{code.value: (_BY_STANDARD[code.value], "SNM3" if code.value in _SNM3_HERE else "SRT") for code in _OURS},
+    **{VIEW_SCT[view]: (VIEW_SRT[view], "SRT") for view in View},
+}
+"""SCT code → code value and scheme of the legacy profile"""
+_ENGLISH = Code("en", "RFC3066", "English")
+_MODERN = {legacy: sct for sct, (legacy, _) in LEGACY.items()}
+# SNM3 of older devices (R1.277), and a misprint that devices copied
+_MODERN |= {"Y-X1770": VIEW_SCT[View.XCCL], "Y-X1771": VIEW_SCT[View.XCCM], "R-10266": VIEW_SCT[View.MLO]}
+
+
+@cache
+def in_profile(code: Code, profile: CodeProfile) -> Code:
+    """The code as the profile writes it."""
+    if profile is CodeProfile.SCT:
+        return code
+    if code.scheme == "SCT":
+        value, scheme = LEGACY[code.value]
+        return Code(value, scheme, code.meaning)
+    return _ENGLISH if code == c.ENGLISH else code
+
+
+def modern_value(value: str) -> str:
+    """The SCT value of a value of SRT or SNM3; every other value as it is."""
+    return _MODERN.get(value) or snomed_mapping["SRT"].get(value, value)
