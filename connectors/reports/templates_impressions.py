@@ -1,0 +1,206 @@
+"""TID 1204 and 4000 to 4005 as rows: the document, its impressions and composite features (PS3.16 Annex A)."""
+
+from __future__ import annotations
+
+from reread.connectors.reports import codes as c
+from reread.connectors.reports.codes import Code
+from reread.connectors.reports.templates_rows import (
+    CONTAINS,
+    HAS,
+    INFERRED,
+    MC,
+    MOD,
+    OBS,
+    UC,
+    Condition,
+    Kind,
+    M,
+    Row,
+    U,
+    entry,
+    one_of,
+    when,
+)
+from reread.connectors.reports.value_sets import dcm
+
+INTEGRATED = Condition(Kind.ELSEWHERE, sentence="the content comes from a report other than its parent's")
+LATERALITY = Code("272741003", "SCT", "Laterality")
+_BODY = one_of("1", "3", "5", "6", "8", "9")
+_TEMPORAL = when(Kind.ONLY_IF, "relation_is_temporal", "the composite type is temporal")
+_OF_MASS = when(Kind.ONLY_IF, "parent_is_mass_or_density", "the feature is a mass or a mammography breast density")
+_OF_CLUSTER = when(Kind.ONLY_IF, "parent_is_cluster", "the feature is a calcification cluster")
+_OF_CALCIFICATION = when(Kind.ONLY_IF, "parent_is_calcification", "the feature is a calcification or a cluster of them")
+
+
+TABLE: tuple[Row, ...] = (
+    entry((1204, "1", 0), MOD, "CODE", M, concept=c.LANGUAGE, value_sets=(5000,)),
+    entry((1204, "2", 1), MOD, "CODE", U, concept=c.COUNTRY, value_sets=(5001,)),
+    # TID 4000 Mammography CAD Document Root
+    entry((4000, "1", 0), "", "CONTAINER", M, concept=c.REPORT),
+    entry((4000, "2", 1), MOD, "", M, includes=1204),
+    entry((4000, "3", 1), CONTAINS, "CONTAINER", M, concept=c.IMAGE_LIBRARY),
+    entry((4000, "4", 2), CONTAINS, "", M, "1-n", includes=4020),
+    entry((4000, "5", 1), CONTAINS, "", M, includes=4001),
+    entry((4000, "6", 1), CONTAINS, "CODE", M, concept=c.DETECTIONS, value_sets=(6042,)),
+    entry(
+        (4000, "7", 2),
+        INFERRED,
+        "",
+        MC,
+        "1",
+        when(Kind.IFF, "parent_was_attempted", "detections were attempted"),
+        includes=4015,
+    ),
+    entry((4000, "8", 1), CONTAINS, "CODE", M, concept=c.ANALYSES, value_sets=(6042,)),
+    entry(
+        (4000, "9", 2),
+        INFERRED,
+        "",
+        MC,
+        "1",
+        when(Kind.IFF, "parent_was_attempted", "analyses were attempted"),
+        includes=4016,
+    ),
+    # TID 4001 Overall Impression/Recommendation
+    entry((4001, "1", 0), "", "CODE", M, concept=c.FINDINGS_SUMMARY, value_sets=(6047,)),
+    entry((4001, "2", 1), HAS, "", U, includes=4002),
+    entry(
+        (4001, "3", 1),
+        INFERRED,
+        "",
+        MC,
+        "1-n",
+        when(Kind.IF, "document_has_findings", "findings or features are reported"),
+        includes=4003,
+    ),
+    # TID 4002 Impression/Recommendation Body
+    entry((4002, "1", 0), "", "CODE", MC, "1-n", _BODY, concept=dcm("111005"), value_sets=(6026,)),
+    entry((4002, "2", 1), MOD, "CODE", U, concept=LATERALITY, value_sets=(6022,)),
+    entry((4002, "3", 0), "", "CODE", MC, "1-n", _BODY, concept=dcm("111023"), value_sets=(6002,)),
+    entry((4002, "4", 1), MOD, "CODE", U, concept=LATERALITY, value_sets=(6022,)),
+    entry((4002, "5", 0), "", "TEXT", MC, "1", _BODY, concept=c.IMPRESSION_DESCRIPTION),
+    entry((4002, "6", 0), "", "CODE", MC, "1-n", _BODY, concept=dcm("111053"), value_sets=(6028,)),
+    entry((4002, "7", 1), MOD, "CODE", U, concept=LATERALITY, value_sets=(6022,)),
+    entry((4002, "8", 0), "", "NUM", MC, "1", _BODY, concept=dcm("111055"), units_sets=(6046,), lowest=0, integer=True),
+    entry((4002, "9", 0), "", "DATE", MC, "1", _BODY, concept=dcm("111054")),
+    entry(
+        (4002, "10", 0),
+        "",
+        "NUM",
+        UC,
+        "1",
+        when(Kind.ONLY_IF, "parent_has_impression", "an impression is given"),
+        concept=dcm("111013"),
+        units=(c.PERCENT,),
+        lowest=0,
+        highest=100,
+    ),
+    entry((4002, "11", 0), "", "", M, "1-n", includes=4019),
+    entry((4002, "12", 0), "", "NUM", U, "1-n", concept_sets=(6142,)),
+    entry((4002, "13", 1), MOD, "CODE", U, concept=LATERALITY, value_sets=(6022,)),
+    entry((4002, "14", 1), MOD, "CODE", M, concept=c.DERIVATION, value_sets=(6140,)),
+    entry((4002, "15", 1), INFERRED, "TEXT", U, concept=c.CALCULATION_DESCRIPTION),
+    # TID 4003 Individual Impression/Recommendation
+    entry((4003, "1", 0), "", "CONTAINER", M, concept=c.IMPRESSION),
+    entry((4003, "2", 1), MOD, "CODE", M, concept=c.RENDERING_INTENT, value_sets=(6034,)),
+    entry((4003, "3", 1), CONTAINS, "", U, includes=4002),
+    entry((4003, "4", 1), CONTAINS, "", MC, "1-n", one_of("4", "5"), includes=4004),
+    entry((4003, "5", 1), CONTAINS, "", MC, "1-n", one_of("4", "5"), includes=4006),
+    # TID 4004 Composite Feature
+    entry((4004, "1", 0), "", "CODE", M, concept=c.COMPOSITE_FEATURE, value_sets=(6016,)),
+    entry((4004, "2", 1), MOD, "CODE", M, concept=c.RENDERING_INTENT, value_sets=(6034,)),
+    entry((4004, "3", 1), OBS, "", U, includes=4108),
+    entry((4004, "4", 1), HAS, "", M, includes=4005),
+    entry(
+        (4004, "5", 1),
+        INFERRED,
+        "",
+        MC,
+        "1-n",
+        Condition(Kind.TWO_OF, rows=("5", "6"), sentence="at least two features or findings"),
+        includes=4004,
+    ),
+    entry(
+        (4004, "6", 1),
+        INFERRED,
+        "",
+        MC,
+        "1-n",
+        Condition(Kind.TWO_OF, rows=("5", "6"), sentence="at least two features or findings"),
+        includes=4006,
+    ),
+    entry((4004, "7", 1), OBS, "", MC, "1", INTEGRATED, includes=4022),
+    # TID 4005 Composite Feature Body
+    entry((4005, "1", 0), "", "CODE", M, concept=dcm("111016"), value_sets=(6035,)),
+    entry((4005, "2", 0), "", "CODE", M, concept=dcm("111057"), value_sets=(6036,)),
+    entry((4005, "3", 0), "", "", M, includes=4019),
+    entry((4005, "4", 0), "", "NUM", U, concept=dcm("111011"), units=(c.PERCENT,), lowest=0, highest=100),
+    entry(
+        (4005, "5", 0),
+        "",
+        "NUM",
+        UC,
+        "1",
+        when(Kind.ONLY_IF, "parent_is_lesion", "the feature is not a non-lesion"),
+        concept=dcm("111047"),
+        units=(c.PERCENT,),
+        lowest=0,
+        highest=100,
+    ),
+    # a baseline group: others are allowed
+    entry((4005, "6", 0), "", "CODE", U, "1-n", concept=dcm("111042")),
+    entry((4005, "7", 0), "", "", U, "1-n", includes=1400),
+    entry((4005, "8", 0), "", "", U, "1-n", includes=1401),
+    entry((4005, "9", 0), "", "", U, "1-n", includes=1402),
+    entry((4005, "10", 0), "", "", U, "1-n", includes=4021),
+    entry(
+        (4005, "11", 0),
+        "",
+        "NUM",
+        UC,
+        "1-n",
+        _TEMPORAL,
+        concept_sets=(6037,),
+        units=(c.NO_UNITS,),
+        units_sets=(7460, 7461, 7462),
+        units_open=True,
+    ),
+    entry((4005, "12", 1), INFERRED, "NUM", U, "2", by_reference=True),
+    entry((4005, "13", 0), "", "CODE", UC, "1-n", _TEMPORAL, concept=dcm("111049"), value_sets=(6038,)),
+    entry((4005, "14", 1), HAS, "TEXT", U, concept=dcm("111021")),
+    entry((4005, "15", 1), INFERRED, "CODE", M, "2", by_reference=True),
+    entry((4005, "16", 0), "", "CODE", U, concept=dcm("111048"), value_sets=(6020,)),
+    entry((4005, "17", 0), "", "CODE", U, concept=dcm("111014"), value_sets=(6018,)),
+    entry((4005, "18", 0), "", "CODE", U, concept=dcm("111020"), value_sets=(6024,)),
+    entry((4005, "19", 0), "", "CODE", UC, "1", _OF_MASS, concept=dcm("111035"), value_sets=(6008,)),
+    entry(
+        (4005, "20", 0), "", "CODE", UC, "1", _OF_MASS, concept=Code("107644003", "SCT", "Shape"), value_sets=(6004,)
+    ),
+    entry(
+        (4005, "21", 0),
+        "",
+        "CODE",
+        UC,
+        "1-n",
+        _OF_MASS,
+        concept=Code("112233002", "SCT", "Margin"),
+        value_sets=(6006,),
+    ),
+    entry((4005, "22", 0), "", "CODE", UC, "1-n", _OF_CALCIFICATION, concept=dcm("111009"), value_sets=(6010,)),
+    entry((4005, "23", 0), "", "CODE", UC, "1", _OF_CLUSTER, concept=dcm("111008"), value_sets=(6012,)),
+    entry(
+        (4005, "24", 0),
+        "",
+        "NUM",
+        UC,
+        "1",
+        _OF_CLUSTER,
+        concept=c.CALCIFICATION_COUNT,
+        units=(c.NO_UNITS,),
+        lowest=1,
+        integer=True,
+    ),
+    entry((4005, "25", 0), "", "NUM", U, "1-n", concept_sets=(6142,)),
+    entry((4005, "26", 1), MOD, "CODE", M, concept=c.DERIVATION, value_sets=(6140,)),
+    entry((4005, "27", 1), INFERRED, "TEXT", U, concept=c.CALCULATION_DESCRIPTION),
+)
