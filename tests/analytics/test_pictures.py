@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from phantoms import phantom
 
 from reread.analytics.pictures import draw_marks, montage
+from reread.analytics.pictures_grey import render_grey
+from reread.analytics.pictures_overlay import Projection, overlay_of
+from reread.analytics.pictures_text import text_width, unwritable, wrapped
 from reread.analytics.records import (
     BreastRegion,
     DensityScore,
@@ -64,20 +68,22 @@ def test_shapes_tell_kinds_apart_without_colour():
         finding = Finding(kind, 150.0, 250.0, 0.9, 0, corners, 10.0)
         picture = draw_marks(mammogram, replace(result, findings=(finding,)), height_px=ROWS)
         drawn.append((picture != draw_marks(mammogram, result, height_px=ROWS)).any(axis=2))
-    circle, triangle = drawn
-    assert (circle & triangle).sum() < 0.5 * (circle | triangle).sum()
-    # a circle is as wide above as below its centre, a triangle is not
-    assert np.ptp(np.nonzero(circle[230])[0]) == pytest.approx(np.ptp(np.nonzero(circle[270])[0]), abs=2)
-    assert np.ptp(np.nonzero(triangle[230])[0]) < 0.8 * np.ptp(np.nonzero(triangle[270])[0])
+    ellipse, rectangle = drawn
+    assert (ellipse & rectangle).sum() < 0.5 * (ellipse | rectangle).sum()
+    # an ellipse is narrow at its top, a rectangle as wide as in the middle
+    for shape, narrow in ((ellipse, True), (rectangle, False)):
+        rows = np.nonzero(shape.any(axis=1))[0]
+        top, middle = (np.ptp(np.nonzero(shape[row])[0]) for row in (rows[0] + 3, (rows[0] + rows[-1]) // 2))
+        assert (top < 0.7 * middle) == narrow
 
 
 def test_heavier_lines_are_more_specific():
     mammogram, result = made()
-    plain = draw_marks(mammogram, result, height_px=ROWS)
+    plain = draw_marks(mammogram, result)
     changed = []
     for point in (0, 1, 2):
         finding = Finding(FindingKind.MASS, 150.0, 250.0, 0.9, point, (), 10.0)
-        picture = draw_marks(mammogram, replace(result, findings=(finding,)), height_px=ROWS)
+        picture = draw_marks(mammogram, replace(result, findings=(finding,)))
         changed.append(int((picture != plain).any(axis=2).sum()))
     assert changed[0] > changed[1] > changed[2] > 0
 
@@ -134,3 +140,60 @@ def test_repeats_missing_views_and_other_views_find_a_place():
     assert [hung[row, 60, 0] for row in (30, 96, 162)] == [50, 90, 130]
     with pytest.raises(ValueError, match="no picture"):
         montage([])
+
+
+def test_the_window_is_that_of_the_breast():
+    mammogram, result = made()
+    inside = BreastRegion(((0.0, 60.0), (150.0, 150.0), (200.0, 250.0), (150.0, 350.0), (0.0, 440.0)), 1.0, True)
+    label = mammogram.pixels.copy()
+    label[10:40, 300:380] = 1.0  # a film's letters
+    grey = render_grey(Mammogram(mammogram.header, label), replace(result, breast=inside), height_px=ROWS)
+    assert grey.shape == (ROWS, COLUMNS)
+    assert grey[20, 340] <= 80
+    breast = grey[230:270, 20:150]
+    assert np.percentile(breast, 99) - np.percentile(breast, 1) > 60
+    half = Mammogram(mammogram.header, 0.3 + 0.2 * mammogram.pixels)
+    plain, stretched = (
+        render_grey(item, replace(result, breast=inside), height_px=ROWS).astype(int) for item in (mammogram, half)
+    )
+    assert np.abs(plain - stretched).max() <= 1
+
+
+def test_raw_images_are_flattened():
+    mammogram, result = made()
+    y, x = np.mgrid[0:ROWS, 0:COLUMNS].astype(np.float32)
+    depth = np.clip(1 - np.hypot(x / 300, (y - 250) / 240), 0, 1)
+    pixels = np.where(depth > 0, 0.2 + 0.6 * np.sqrt(depth) + 0.02 * (((x // 12) + (y // 12)) % 2), 0)
+    header = replace(mammogram.header, for_processing=True)
+    turn = np.linspace(-np.pi / 2, np.pi / 2, 40)
+    outline = tuple((300.0 * np.cos(t), 250.0 + 240.0 * np.sin(t)) for t in turn)
+    shown = replace(result, breast=BreastRegion(outline, 1.0, True))
+
+    def contrast(raw: bool) -> float:
+        image = Mammogram(replace(header, for_processing=raw), pixels.astype(np.float32))
+        grey = render_grey(image, shown, height_px=ROWS)[200:300, 20:150].astype(float)
+        return float((grey - cv2.GaussianBlur(grey, (0, 0), 12)).std())
+
+    assert contrast(True) > 1.2 * contrast(False)
+
+
+def test_the_skin_line_leaves_out_the_edges_of_the_image():
+    mammogram, result = made()
+    outline = ((0.0, 60.0), (150.0, 150.0), (200.0, 250.0), (150.0, 350.0), (0.0, 440.0), (0.0, 250.0))
+    projection = Projection(mammogram.header, chest_wall_on_left=True, height_px=ROWS)
+    overlay = overlay_of(replace(result, breast=BreastRegion(outline, 1.0, True)), projection)
+    assert overlay.skin[0] == (0.5, 60.5)
+    assert overlay.skin[-1] == (0.5, 440.5)
+    assert len(overlay.skin) == 5
+    inner = tuple((x + 50.0, y) for x, y in outline)
+    closed = overlay_of(replace(result, breast=BreastRegion(inner, 1.0, True)), projection).skin
+    assert closed == (*((x + 0.5, y + 0.5) for x, y in inner), (50.5, 60.5))
+
+
+def test_text_breaks_where_its_script_allows():
+    assert wrapped("one two three", text_width("one two", 20), 20) == ("one two", "three")
+    assert "".join(wrapped("研究用ソフトウェア", 60, 20)) == "研究用ソフトウェア"
+    assert len(wrapped("研究用ソフトウェア", 60, 20)) > 2
+    assert len(wrapped("unbreakablelongword", 40, 20)) > 2
+    assert unwritable("Zoë 王 Ω Ж 한") == ""
+    assert unwritable("a ع ท 😀") == "عท😀"
