@@ -25,9 +25,14 @@ from reread.connectors.reports.report_options import CadReportOptions
 from reread.connectors.results.cad_sr_form import CAD_SR, CadSrForm
 from reread.connectors.results.capture import CAPTURE, CaptureForm
 from reread.connectors.results.forms import AuthoredObject, Draft, Form, ResultCase
+from reread.connectors.results.presentation_state import PresentationStateForm
 from reread.connectors.services import EXPLICIT_LITTLE
 
-_BUILT_IN: tuple[Form, ...] = (CadSrForm(), CaptureForm())
+_BUILT_IN: tuple[Form, ...] = (
+    CadSrForm(),
+    CaptureForm(),
+    PresentationStateForm(),
+)
 _GROUP = "reread.forms"
 
 
