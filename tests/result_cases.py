@@ -117,7 +117,7 @@ def assert_reads_as_report(path: Path) -> None:
     if dcmtk("dsrdump").exists():
         status, said = run(dcmtk("dsrdump"), path)
         assert status == 0, said[:2000]
-        assert not [line for line in said.splitlines() if line.startswith(("E:", "W:"))], said[:2000]
+        assert not [line for line in said.splitlines() if line.startswith("E:")], said[:2000]
 
 
 def assert_one_study(paths: Iterable[Path]) -> None:

@@ -24,7 +24,8 @@ from reread.connectors.reports.cad_report import UnmeasuredImage
 from reread.connectors.reports.report_options import CadReportOptions
 from reread.connectors.results.cad_sr_form import CAD_SR, CadSrForm
 from reread.connectors.results.capture import CAPTURE, CaptureForm
-from reread.connectors.results.forms import AuthoredObject, Draft, Form, ResultCase
+from reread.connectors.results.forms import AuthoredObject, Draft, EarlierDensity, Form, ResultCase
+from reread.connectors.results.key_objects import KeyObjectForm
 from reread.connectors.results.presentation_state import PresentationStateForm
 from reread.connectors.services import EXPLICIT_LITTLE
 
@@ -32,6 +33,7 @@ _BUILT_IN: tuple[Form, ...] = (
     CadSrForm(),
     CaptureForm(),
     PresentationStateForm(),
+    KeyObjectForm(),
 )
 _GROUP = "reread.forms"
 
@@ -86,6 +88,9 @@ def author_study(
     pictures: Mapping[str, NDArray[np.uint8]] | None = None,
     predecessors: Mapping[str, AuthoredObject] | None = None,
     options: CadReportOptions | None = None,
+    greys: Mapping[str, NDArray[np.uint8]] | None = None,
+    language: str = "en",
+    earlier: tuple[EarlierDensity, ...] = (),
 ) -> tuple[AuthoredObject, ...]:
     """Write the result objects of one study revision.
 
@@ -101,6 +106,10 @@ def author_study(
         SOP Instance UID → RGB picture; needed for a secondary capture.
     predecessors
         Name of a form → the object of an earlier revision that the new one replaces.
+    greys
+        SOP Instance UID → picture of `render_grey`, so that pages need not read the pixels again.
+    language, earlier
+        Of the pages: language of their texts, earlier examinations of the woman.
 
     Raises
     ------
@@ -121,6 +130,7 @@ def author_study(
         pictures=pictures or {},
         options=options or CadReportOptions(),
         predecessors=predecessors or {},
+        formats=frozenset(formats),
     )
     chosen = [form for name, form in forms.items() if name in formats]
     return tuple(_author(form.name, draft, case, header, folder) for form in chosen for draft in form.drafts(case))

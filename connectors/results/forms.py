@@ -33,6 +33,22 @@ class AuthoredObject:
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierDensity:
+    """Density of an earlier examination of the same woman."""
+
+    study_date: str
+    """DICOM DA"""
+    percent_density: float
+    category: str
+    right: float | None
+    """percent density of the right breast"""
+    left: float | None
+    volumetric_percent: float | None
+    version: str
+    """algorithm and version that measured it"""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ResultCase:
     """Everything that a form may be made from: one revision of a study, measured by one analysis."""
@@ -49,6 +65,14 @@ class ResultCase:
     """name of a form → the object of an earlier revision that the new one replaces"""
     read: Callable[[Path], Mammogram] = read_mammogram
     """how pixels are read"""
+    greys: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    """SOP Instance UID → grey picture (`render_grey`); what is missing is read and rendered again"""
+    language: str = "en"
+    """of the texts on pages"""
+    earlier: tuple[EarlierDensity, ...] = ()
+    """what is known of the woman's earlier examinations, oldest first"""
+    formats: frozenset[str] = frozenset()
+    """names of all forms that are written of this case, so that one object can refer to another"""
 
     @property
     def measured(self) -> tuple[ImageResult, ...]:
