@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reread.analytics.pictures_grey import Grey, render_grey
 from reread.analytics.pictures_marks import Palette, draw_finding, draw_outlines
-from reread.analytics.pictures_overlay import Overlay, Projection, chest_wall_on_left, overlay_of
+from reread.analytics.pictures_overlay import Overlay, hung, overlay_of
 from reread.analytics.pictures_text import BOLD, write
 from reread.analytics.records import ImageHeader, ImageResult, Laterality, Mammogram, View
 
@@ -31,10 +31,7 @@ def draw_marks(mammogram: Mammogram, result: ImageResult, *, height_px: int = 90
     RGB, shape (`height_px`, width, 3), pixels square in millimetres.
     """
     grey = render_grey(mammogram, result, height_px=height_px)
-    projection = Projection(
-        mammogram.header, chest_wall_on_left=chest_wall_on_left(mammogram, result), height_px=height_px
-    )
-    return marked(grey, overlay_of(result, projection), result)
+    return marked(grey, overlay_of(result, hung(result, height_px)), result)
 
 
 def marked(grey: Grey, overlay: Overlay, result: ImageResult) -> Picture:

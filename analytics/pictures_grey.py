@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reread.analytics.pictures_overlay import Projection, chest_wall_on_left
+from reread.analytics.pictures_overlay import Projection, hung
 from reread.analytics.records import ImageResult, Mammogram
 
 Grey = NDArray[np.uint8]
 """shape (rows, columns)"""
 
-GREY_HEIGHT_PX = 1180
+GREY_HEIGHT_PX = 1150
 """height of a view on the sheet"""
-_BLACK, _WHITE = 6.0, 250.0
+_BLACK, _WHITE = 0.0, 250.0
 _SHARPER = 0.5
 _FLATTER = 0.7
 """part of the slow slope of a raw image that is taken off: its thickness hides its structure"""
@@ -33,9 +33,7 @@ def render_grey(mammogram: Mammogram, result: ImageResult, *, height_px: int = G
     -------
     Shape (`height_px`, width), pixels square in millimetres.
     """
-    projection = Projection(
-        mammogram.header, chest_wall_on_left=chest_wall_on_left(mammogram, result), height_px=height_px
-    )
+    projection = hung(result, height_px)
     size = (projection.width_px, projection.height_px)
     finer = height_px >= mammogram.header.rows
     plane = cv2.resize(mammogram.pixels, size, interpolation=cv2.INTER_LINEAR if finer else cv2.INTER_AREA)

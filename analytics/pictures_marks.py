@@ -80,7 +80,7 @@ def mark_strokes(mark: Mark, scale: float = 1.0) -> tuple[NDArray[np.float64], .
     unit = np.stack([np.cos(turn), np.sin(turn)], axis=1)
     ellipse = unit * (mark.half_width, mark.half_height) + centre
     if mark.nature is Nature.ASYMMETRY:
-        return tuple(ellipse[start : start + 5] for start in range(0, 72, 6))
+        return tuple(ellipse[start : start + 9] for start in range(0, 72, 12))
     if mark.nature is Nature.DISTORTION:
         ray = 1.0 + 6.0 * scale / max(mark.half_width, mark.half_height)
         ends = unit[:72:9] * (mark.half_width, mark.half_height)

@@ -16,7 +16,6 @@ from reread.analytics.records import (
     ImageHeader,
     ImageResult,
     Laterality,
-    Mammogram,
     Nature,
 )
 
@@ -90,11 +89,16 @@ class Projection:
         return tuple(self.point(x_px, y_px) for x_px, y_px in contour)
 
 
-def chest_wall_on_left(mammogram: Mammogram, result: ImageResult) -> bool:
+def hung(result: ImageResult, height_px: int) -> Projection:
+    """The projection of an image as it hangs."""
+    return Projection(result.header, chest_wall_on_left=chest_wall_on_left(result), height_px=height_px)
+
+
+def chest_wall_on_left(result: ImageResult) -> bool:
     """Of the stored image: measured, or as the header says where the breast was not found."""
     if result.breast is not None:
         return result.breast.chest_wall_on_left
-    return not mammogram.header.patient_orientation[0].startswith("P")
+    return not result.header.patient_orientation[0].startswith("P")
 
 
 def overlay_of(result: ImageResult, projection: Projection) -> Overlay:

@@ -102,6 +102,8 @@ def check_kind(dataset: Dataset) -> tuple[str, ...]:
         raise NotAMammogram(Reason.NOT_MEASURABLE, f"{number[:8]} frames")
     if text(dataset, "SamplesPerPixel") not in ("", "1"):
         raise NotAMammogram(Reason.NOT_MEASURABLE, "a colour image")
+    if text(dataset, "ConversionType").upper() == "SYN":
+        raise NotAMammogram(Reason.NOT_MEASURABLE, "a page that a workstation made")
     photometric = text(dataset, "PhotometricInterpretation").upper()
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         if photometric:

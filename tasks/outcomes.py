@@ -83,6 +83,7 @@ def finish_study(
                 folder=results,
                 formats=formats,
                 pictures=study.pictures,
+                greys=study.greys,
             )
         except AuthoringFailed as error:
             failure, detail = Reason.MEASUREMENT_FAILED, f"the results could not be written: {error}"

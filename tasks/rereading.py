@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reread.analytics.errors import InputError
 from reread.analytics.measurement import Analysis
 from reread.analytics.pictures import draw_marks
+from reread.analytics.pictures_grey import render_grey
 from reread.analytics.reasons import Reason
 from reread.analytics.records import ImageResult, RejectedImage, StageTime, StudyResult
 from reread.analytics.study import combine_study
@@ -32,6 +33,8 @@ class RereadImage:
     result: ImageResult | None
     rejected: RejectedImage | None
     picture: Picture | None
+    grey: Picture | None = None
+    """without marks, shape (rows, columns)"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +44,7 @@ class RereadStudy:
     result: StudyResult
     pictures: Mapping[str, Picture]
     sources: Mapping[str, Path]
+    greys: Mapping[str, Picture] = field(default_factory=dict)
 
 
 def reread_image(path: Path, analysis: Analysis, limits: ReadLimits, *, shown_as: str = "") -> RereadImage:
@@ -61,9 +65,9 @@ def reread_image(path: Path, analysis: Analysis, limits: ReadLimits, *, shown_as
     read_s = perf_counter() - started
     result = analysis.measure(mammogram)
     started = perf_counter()
-    picture = draw_marks(mammogram, result)
+    picture, grey = draw_marks(mammogram, result), render_grey(mammogram, result)
     times = (StageTime("read", read_s), *result.times, StageTime("draw", perf_counter() - started))
-    return RereadImage(path, replace(result, times=times), None, picture)
+    return RereadImage(path, replace(result, times=times), None, picture, grey)
 
 
 def refusal(path: Path, reason: Reason, detail: str, *, shown_as: str = "") -> RejectedImage:
@@ -103,6 +107,7 @@ def gather_study(
         result=result,
         pictures={uid_of[image.path]: image.picture for image in measured if image.picture is not None},
         sources={uid: path for path, uid in uid_of.items()},
+        greys={uid_of[image.path]: image.grey for image in measured if image.grey is not None},
     )
 
 

@@ -38,7 +38,8 @@ def test_size_and_aspect():
     assert draw_marks(mammogram, result, height_px=250).shape == (250, 200, 3)
     spacing = replace(mammogram.header.spacing, column_spacing_mm=0.2)
     header = replace(mammogram.header, spacing=spacing)
-    assert draw_marks(Mammogram(header, mammogram.pixels), result, height_px=250).shape == (250, 100, 3)
+    narrow = replace(result, header=header)
+    assert draw_marks(Mammogram(header, mammogram.pixels), narrow, height_px=250).shape == (250, 100, 3)
 
 
 @pytest.mark.parametrize("side", list(Laterality))
