@@ -63,6 +63,17 @@ class FindingKind(StrEnum):
     """a cluster; its single calcifications are in `Finding.members`"""
 
 
+class InputKind(StrEnum):
+    """How an image came to be; each kind of a study has reports of its own (R0.40 to R0.42)."""
+
+    TWO_D = "2d"
+    """a mammogram as it was taken"""
+    GENERATED_2D = "generated-2d"
+    """computed from a tomosynthesis"""
+    THREE_D = "3d"
+    """tomosynthesis: slices or projections"""
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """Millimetres per pixel, and how sure we are."""
@@ -143,6 +154,7 @@ class ImageHeader:
     """False: no attribute gives millimetres, all lengths rest on an assumption"""
     view_modifiers: tuple[str, ...] = ()
     """modifiers of the view in words (CID 4015), for example ("implant displaced",)"""
+    input_kind: InputKind = InputKind.TWO_D
 
     @property
     def shows_whole_breast(self) -> bool:

@@ -13,6 +13,7 @@ from reread.analytics.reasons import Reason
 from reread.analytics.records import ImageHeader, Mammogram
 from reread.connectors.acquisition import acquisition
 from reread.connectors.dicom_parts import Identity, identify, parse, patient_identity, quiet_reading, read_bytes
+from reread.connectors.input_kinds import input_kind
 from reread.connectors.mammogram_header import (
     FOR_PROCESSING,
     Geometry,
@@ -136,6 +137,7 @@ def _header(dataset: Dataset, digest: str, limits: ReadLimits) -> tuple[ImageHea
         acquisition=acquisition(dataset),
         spacing_known=found.spacing_known,
         view_modifiers=view_modifiers(dataset),
+        input_kind=input_kind(dataset),
     )
     for name, uid in (("SOP Instance UID", header.sop_instance_uid), ("Study Instance UID", header.study_instance_uid)):
         if not uid:

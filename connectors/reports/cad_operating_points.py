@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
-from pydicom.dataset import Dataset
-
 from reread.analytics.calibration import Calibration
 from reread.connectors.reports import codes as c
-from reread.connectors.reports.content_items import code, container, number, text
+from reread.connectors.reports.codes import Code
+from reread.connectors.reports.content_items import Item
+from reread.connectors.reports.report_context import ReportContext
+from reread.connectors.reports.report_options import PointTable
+from reread.connectors.reports.templates import row
 
 RECOMMENDED = 0
 """what a display should start with: the point with the fewest marks"""
 
+_MAXIMUM, _RECOMMENDED, _TABLE, _X, _Y = (row(4023, number) for number in range(1, 6))
+_POINT, _DESCRIPTION, _X_VALUE, _Y_VALUE = (row(4023, number) for number in range(6, 10))
 _NAMES = ("few marks", "medium", "many marks")
+_UNITS = {
+    c.LESION_SENSITIVITY: c.PERCENT,
+    c.CERTAINTY: c.PERCENT,
+    c.FALSE_MARKERS_PER_IMAGE: c.NO_UNITS,
+}
 
 
-def operating_point_items(calibration: Calibration | None) -> list[Dataset]:
-    """Maximum and recommended point, and for each point its lesion sensitivity and false markers per image.
+def operating_point_items(calibration: Calibration | None, context: ReportContext) -> list[Item]:
+    """Maximum and recommended point, and for each point what the table sets against each other.
 
-    Without a calibration (an analysis that brought none) only the maximum is stated.
+    Without a calibration (an analysis that brought none) only the maximum is stated; where marks above point 0 are
+    not reported, the table ends at 0 (R0.357).
     """
-    maximum = number("HAS PROPERTIES", c.MAXIMUM_OPERATING_POINT, 2, c.ZERO_TO_TWO)
+    highest = 2 if context.options.operating_points else 0
+    units = c.ZERO_TO_TWO if highest else c.ZERO_TO_ZERO
+    maximum = context.made(_MAXIMUM, highest, unit=c.ARBITRARY)
     if calibration is None:
         return [maximum]
+    by_certainty = context.options.point_table is PointTable.CERTAINTY
+    across = c.CERTAINTY if by_certainty else c.FALSE_MARKERS_PER_IMAGE
+    up = c.FALSE_MARKERS_PER_IMAGE if by_certainty else c.LESION_SENSITIVITY
+
+    def value(point: int, concept: Code) -> float:
+        known = calibration.points[point]
+        if concept is c.CERTAINTY:
+            return 100 * known.least_score
+        return 100 * known.sensitivity if concept is c.LESION_SENSITIVITY else known.false_marks_per_image
+
     points = [
-        number(
-            "CONTAINS",
-            c.OPERATING_POINT,
-            point.number,
-            c.ZERO_TO_TWO,
+        context.made(
+            _POINT,
+            point,
             [
-                text("HAS PROPERTIES", c.OPERATING_POINT_DESCRIPTION, _NAMES[point.number]),
-                number("HAS PROPERTIES", c.LESION_SENSITIVITY, round(100 * point.sensitivity, 1), c.PERCENT),
-                # a specificity counted in false markers, as R1.252 has it
-                number("HAS PROPERTIES", c.IMAGE_SPECIFICITY, point.false_marks_per_image, c.FALSE_MARKERS_PER_IMAGE),
+                context.made(_DESCRIPTION, _NAMES[point]),
+                context.made(_X_VALUE, round(value(point, across), 4), concept=across, unit=_UNITS[across]),
+                context.made(_Y_VALUE, round(value(point, up), 4), concept=up, unit=_UNITS[up]),
             ],
+            unit=units,
         )
-        for point in calibration.points
+        for point in range(highest + 1)
     ]
-    table = container(
-        "HAS PROPERTIES",
-        c.OPERATING_POINT_TABLE,
-        [
-            code("CONTAINS", c.X_CONCEPT, c.IMAGE_SPECIFICITY),
-            code("CONTAINS", c.Y_CONCEPT, c.LESION_SENSITIVITY),
-            *points,
-        ],
-    )
-    recommended = number("HAS PROPERTIES", c.RECOMMENDED_OPERATING_POINT, RECOMMENDED, c.ZERO_TO_TWO)
-    return [maximum, recommended, table]
+    table = context.made(_TABLE, None, [context.made(_X, across), context.made(_Y, up), *points])
+    return [maximum, context.made(_RECOMMENDED, RECOMMENDED, unit=units), table]

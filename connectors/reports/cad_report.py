@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pydicom.dataset import Dataset
-
-from reread.analytics.calibration import built_in_table
-from reread.analytics.measurement import NAME
-from reread.analytics.records import FindingKind, ImageHeader, ImageResult, Provenance, StudyResult
+from reread.analytics.records import ImageHeader, InputKind, Laterality, Provenance, StudyResult, View
 from reread.connectors.header_values import valid_date, valid_time
 from reread.connectors.reports import codes as c
-from reread.connectors.reports.cad_findings import algorithm_items, image_impression, study_impression
-from reread.connectors.reports.cad_operating_points import operating_point_items
-from reread.connectors.reports.code_profiles import in_profile
+from reread.connectors.reports.cad_impressions import impression_items
+from reread.connectors.reports.cad_processing import (
+    Run,
+    all_succeeded,
+    analyses,
+    analyses_item,
+    detections,
+    detections_item,
+)
 from reread.connectors.reports.codes import Code
-from reread.connectors.reports.content_items import by_reference, code, container, date, image, number, text, time
-from reread.connectors.reports.report_options import CadReportOptions
+from reread.connectors.reports.content_items import Item
+from reread.connectors.reports.report_context import report_context
+from reread.connectors.reports.report_options import CadReportOptions, CodeProfile
+from reread.connectors.reports.templates import row
+from reread.connectors.reports.templates_items import item
 
 MAMMOGRAPHY_CAD_SR = "1.2.840.10008.5.1.4.1.1.88.50"
+_ROOT, _LANGUAGE, _COUNTRY, _LIBRARY, _ENTRY = row(4000, 1), row(1204, 1), row(1204, 2), row(4000, 3), row(4020, 1)
+_LATERALITY, _VIEW, _MODIFIER, _ROW, _COLUMN = (row(4020, number) for number in range(2, 7))
+_STUDY_DATE, _STUDY_TIME, _CONTENT_DATE, _CONTENT_TIME, _ACROSS, _DOWN = (row(4020, number) for number in range(7, 13))
+_SUMMARY = row(4001, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class UnmeasuredImage:
-    """An image of the study that was rejected before measurement, as far as a report can name it."""
+    """An image of the study that was rejected before measurement, as far as its header tells; "" and None: it does not.
+
+    The names are those of `ImageHeader`.
+    """
 
     sop_instance_uid: str
     sop_class_uid: str
     series_instance_uid: str
+    kind: InputKind = InputKind.TWO_D
+    laterality: Laterality | None = None
+    view: View | None = None
+    view_modifiers: tuple[str, ...] = ()
+    patient_orientation: tuple[str, str] = ("", "")
+    study_date: str = ""
+    study_time: str = ""
+    content_date: str = ""
+    content_time: str = ""
+    spacing_mm: tuple[float, float] | None = None
+    """distance of rows, distance of columns"""
 
 
 def cad_report_content(
@@ -36,143 +58,93 @@ def cad_report_content(
     unmeasured: tuple[UnmeasuredImage, ...],
     provenance: Provenance,
     options: CadReportOptions | None = None,
-) -> Dataset:
-    """The root content item with everything below it.
+) -> Item:
+    """The root content item with everything below it; `content_encoding.write_content` puts it into a data set.
 
     The Image Library lists the measured images in the order of the result and then those that could not be
     measured; that order is what every by-reference relationship counts (R1.157).
     """
     options = options or CadReportOptions()
-    targets = {item.header.sop_instance_uid: (1, 2, place) for place, item in enumerate(result.images, start=1)}
-    first = len(result.images) + 1
-    rejected: list[tuple[int, ...]] = [(1, 2, place) for place in range(first, first + len(unmeasured))]
-    library = [_library_entry(item.header, options) for item in result.images]
-    library += [image("CONTAINS", item.sop_class_uid, item.sop_instance_uid) for item in unmeasured]
-    impressions = [study_impression(result, provenance, options)]
-    impressions += [
-        image_impression(item, targets[item.header.sop_instance_uid], provenance, options)
-        for item in result.images
-        if item.succeeded
-    ]
-    return container(
-        "",
-        c.REPORT,
+    entries = {
+        image.sop_instance_uid: _library_entry(image, options)
+        for image in (*(_described(image.header) for image in result.images), *unmeasured)
+    }
+    context = report_context(options, provenance, entries)
+    failed = [image.sop_instance_uid for image in unmeasured]
+    detected, analysed = detections(result.images, failed, context), analyses(result.images, failed, context)
+    summary = findings_summary(result, (*detected, *analysed), options)
+    country = context.made(_COUNTRY, c.UNITED_STATES)
+    return context.made(
+        _ROOT,
+        None,
         [
-            code("HAS CONCEPT MOD", c.LANGUAGE, c.ENGLISH, [code("HAS CONCEPT MOD", c.COUNTRY, c.UNITED_STATES)]),
-            container("CONTAINS", c.IMAGE_LIBRARY, library),
-            code(
-                "CONTAINS",
-                c.FINDINGS_SUMMARY,
-                findings_summary(result, len(unmeasured)),
-                [impression for impression in impressions if impression is not None],
-            ),
-            _detections(result.images, targets, rejected, provenance, options),
-            _analyses(result.images, targets, rejected, provenance, options),
+            context.made(_LANGUAGE, c.ENGLISH, [country]),
+            context.made(_LIBRARY, None, entries.values()),
+            context.made(_SUMMARY, summary, impression_items(result, context), relationship="CONTAINS"),
+            detections_item(detected, context),
+            analyses_item(analysed, context),
         ],
-        template="4000",
     )
 
 
-def findings_summary(result: StudyResult, unmeasured: int = 0) -> Code:
+def findings_summary(result: StudyResult, runs: tuple[Run, ...], options: CadReportOptions) -> Code:
     """CID 6047 (R0.187): a finding is a mark at some operating point; density and geometry are not findings."""
-    succeeded = [item for item in result.images if item.succeeded]
-    if not succeeded:
+    if not any(run.succeeded for run in runs):
         return c.NONE_SUCCEEDED
-    all_succeeded = len(succeeded) == len(result.images) and not unmeasured
-    all_succeeded = all_succeeded and all(item.density is not None for item in succeeded)
-    if result.marks:
-        return c.ALL_WITH if all_succeeded else c.SOME_WITH
-    return c.ALL_WITHOUT if all_succeeded else c.SOME_WITHOUT
+    marked = options.findings and any(
+        options.operating_points or finding.operating_point == 0 for _, finding in result.marks
+    )
+    if marked:
+        return c.ALL_WITH if all_succeeded(runs) else c.SOME_WITH
+    return c.ALL_WITHOUT if all_succeeded(runs) else c.SOME_WITHOUT
 
 
-def _library_entry(header: ImageHeader, options: CadReportOptions) -> Dataset:
-    """TID 4020; dates that no reader would accept are left out."""
-    context = "HAS ACQ CONTEXT"
-    row, column = header.patient_orientation
-    items = [
-        code(context, c.IMAGE_LATERALITY, in_profile(c.BREASTS[header.laterality], options.codes)),
-        code(context, c.IMAGE_VIEW, in_profile(c.VIEWS[header.view], options.codes)),
-        text(context, c.ORIENTATION_ROW, row),
-        text(context, c.ORIENTATION_COLUMN, column),
-    ]
-    for concept, day in ((c.STUDY_DATE, header.study_date), (c.CONTENT_DATE, header.content_date)):
-        moment = header.study_time if concept is c.STUDY_DATE else header.content_time
-        if valid_date(day):
-            items.append(date(context, concept, day))
-            if valid_time(moment):
-                items.append(time(context, c.STUDY_TIME if concept is c.STUDY_DATE else c.CONTENT_TIME, moment))
-    items += [
-        number(context, c.HORIZONTAL_SPACING, 1000 * header.spacing.column_spacing_mm, c.MICROMETER),
-        number(context, c.VERTICAL_SPACING, 1000 * header.spacing.row_spacing_mm, c.MICROMETER),
-    ]
-    return image("CONTAINS", header.sop_class_uid, header.sop_instance_uid, items)
+def _described(header: ImageHeader) -> UnmeasuredImage:
+    size = header.spacing
+    return UnmeasuredImage(
+        header.sop_instance_uid,
+        header.sop_class_uid,
+        header.series_instance_uid,
+        header.input_kind,
+        header.laterality,
+        header.view,
+        header.view_modifiers,
+        header.patient_orientation,
+        header.study_date,
+        header.study_time,
+        header.content_date,
+        header.content_time,
+        (size.row_spacing_mm, size.column_spacing_mm) if header.spacing_known else None,
+    )
 
 
-def _detections(
-    images: Iterable[ImageResult],
-    targets: Mapping[str, tuple[int, ...]],
-    rejected: list[tuple[int, ...]],
-    provenance: Provenance,
-    options: CadReportOptions,
-) -> Dataset:
-    """TID 4015 and 4017: every detector ran on every image that succeeded (R0.365)."""
-    done = [targets[item.header.sop_instance_uid] for item in images if item.succeeded]
-    failed = [targets[item.header.sop_instance_uid] for item in images if not item.succeeded] + rejected
-    # another analysis has its own operating points, which nobody measured here
-    known = built_in_table().kinds if provenance.algorithm == NAME else {}
-    detectors = {c.MASS: FindingKind.MASS, c.CLUSTER: FindingKind.CALCIFICATION}
-
-    def performed(entries: list[tuple[int, ...]]) -> list[Dataset]:
-        return [
-            code(
-                "CONTAINS",
-                c.DETECTION,
-                in_profile(kind, options.codes),
-                [
-                    *algorithm_items(provenance),
-                    *(by_reference("HAS PROPERTIES", entry) for entry in entries),
-                    *(operating_point_items(known.get(detectors[kind])) if kind in detectors else []),
-                ],
-            )
-            for kind in (c.MASS, c.CLUSTER, c.BREAST_GEOMETRY)
+def _library_entry(image: UnmeasuredImage, options: CadReportOptions) -> Item:
+    """TID 4020; what is not known and what no reader would accept is left out (R0.175 … R0.186)."""
+    profile: CodeProfile = options.codes
+    items: list[Item] = []
+    if image.laterality is not None:
+        items.append(item(_LATERALITY, c.BREASTS[image.laterality], profile=profile))
+    if image.view is not None:
+        modifiers = [
+            item(_MODIFIER, c.MODIFIERS[name], profile=profile) for name in image.view_modifiers if name in c.MODIFIERS
         ]
-
-    below = []
-    if done:
-        below.append(container("INFERRED FROM", c.SUCCESSFUL_DETECTIONS, performed(done)))
-    if failed:
-        below.append(container("INFERRED FROM", c.FAILED_DETECTIONS, performed(failed)))
-    return code("CONTAINS", c.DETECTIONS, _status(bool(done), bool(failed)), below)
-
-
-def _analyses(
-    images: Iterable[ImageResult],
-    targets: Mapping[str, tuple[int, ...]],
-    rejected: list[tuple[int, ...]],
-    provenance: Provenance,
-    options: CadReportOptions,
-) -> Dataset:
-    """TID 4016 and 4018: breast composition."""
-    done = [targets[item.header.sop_instance_uid] for item in images if item.density is not None and item.succeeded]
-    failed = [entry for entry in targets.values() if entry not in done] + rejected
-
-    def performed(entries: list[tuple[int, ...]]) -> Dataset:
-        references = [by_reference("HAS PROPERTIES", entry) for entry in entries]
-        kind = in_profile(c.COMPOSITION_ANALYSIS, options.codes)
-        return code("CONTAINS", c.ANALYSIS, kind, [*algorithm_items(provenance), *references])
-
-    below = []
-    if done:
-        below.append(container("INFERRED FROM", c.SUCCESSFUL_ANALYSES, [performed(done)]))
-    if failed:
-        below.append(container("INFERRED FROM", c.FAILED_ANALYSES, [performed(failed)]))
-    return code("CONTAINS", c.ANALYSES, _status(bool(done), bool(failed)), below)
-
-
-def _status(done: bool, failed: bool) -> Code:
-    """CID 6042"""
-    if done and failed:
-        return c.PARTIALLY
-    if done or failed:
-        return c.SUCCEEDED if done else c.FAILED
-    return c.NOT_ATTEMPTED
+        items.append(item(_VIEW, c.VIEWS[image.view], modifiers, profile=profile))
+    if all(image.patient_orientation):
+        items += [item(_ROW, image.patient_orientation[0]), item(_COLUMN, image.patient_orientation[1])]
+    items += [
+        item(place, value)
+        for place, value, valid in (
+            (_STUDY_DATE, image.study_date, valid_date),
+            (_STUDY_TIME, image.study_time, valid_time),
+            (_CONTENT_DATE, image.content_date, valid_date),
+            (_CONTENT_TIME, image.content_time, valid_time),
+        )
+        if valid(value)
+    ]
+    if image.spacing_mm is not None:
+        down_mm, across_mm = image.spacing_mm
+        items += [
+            item(_ACROSS, 1000 * across_mm, unit=c.MICROMETER),
+            item(_DOWN, 1000 * down_mm, unit=c.MICROMETER),
+        ]
+    return item(_ENTRY, (image.sop_class_uid, image.sop_instance_uid), items, relationship="CONTAINS")

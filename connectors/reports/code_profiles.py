@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from pydicom.sr.coding import snomed_mapping
+from pydicom.sr import _snomed_dict
 
 from reread.analytics.records import View
 from reread.connectors.reports import codes as c
@@ -14,7 +14,7 @@ from reread.connectors.view_codes import VIEW_SCT, VIEW_SRT
 
 _SNM3_HERE = {c.LEFT_BREAST.value, c.RIGHT_BREAST.value, c.NIPPLE.value, c.LONG_AXIS.value, c.AREA.value}
 """concepts that workstations of the time know in SNM3 only (R0.176, R0.238, R0.255, R1.215)"""
-_BY_STANDARD: dict[str, str] = snomed_mapping["SCT"]
+_BY_STANDARD: dict[str, str] = _snomed_dict.mapping["SCT"]
 _OURS = (
     c.LEFT_BREAST,
     c.RIGHT_BREAST,
@@ -23,8 +23,6 @@ _OURS = (
     c.MASS,
     c.CLUSTER,
     c.CALCIFICATION,
-    c.DISTORTION,
-    c.ASYMMETRY,
     c.COMPOSITION,
     c.NIPPLE,
     c.LONG_AXIS,
@@ -48,16 +46,16 @@ _MODERN |= {"Y-X1770": VIEW_SCT[View.XCCL], "Y-X1771": VIEW_SCT[View.XCCM], "R-1
 
 
 @cache
-def in_profile(code: Code, profile: CodeProfile) -> Code:
-    """The code as the profile writes it."""
+def in_profile(code: Code, profile: CodeProfile, scheme: str = "") -> Code:
+    """The code as the profile writes it; `scheme` in place of the one that the legacy profile has for it."""
     if profile is CodeProfile.SCT:
         return code
     if code.scheme == "SCT":
-        value, scheme = LEGACY[code.value]
-        return Code(value, scheme, code.meaning)
+        value, usual = LEGACY[code.value]
+        return Code(value, scheme or usual, code.meaning)
     return _ENGLISH if code == c.ENGLISH else code
 
 
 def modern_value(value: str) -> str:
     """The SCT value of a value of SRT or SNM3; every other value as it is."""
-    return _MODERN.get(value) or snomed_mapping["SRT"].get(value, value)
+    return _MODERN.get(value) or _snomed_dict.mapping["SRT"].get(value, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reread.analytics.records import FindingKind, Laterality, Nature, View
+from reread.analytics.records import FindingKind, Laterality, View
 from reread.connectors.view_codes import MODIFIER_CODES, VIEW_MEANING, VIEW_SCT
 
 
@@ -50,11 +50,7 @@ RECOMMENDED_OPERATING_POINT = _dcm("111092", "Recommended CAD Operating Point")
 OPERATING_POINT_TABLE = _dcm("111093", "CAD Operating Point Table")
 OPERATING_POINT_DESCRIPTION = _dcm("111081", "CAD Operating Point Description")
 LESION_SENSITIVITY = _dcm("111089", "Lesion Sensitivity")
-IMAGE_SPECIFICITY = _dcm("111091", "Image Specificity")
 FALSE_MARKERS_PER_IMAGE = _dcm("111086", "False Markers per Image")
-FALSE_MARKERS_PER_CASE = _dcm("111087", "False Markers per Case")
-CASE_SENSITIVITY = _dcm("111088", "Case Sensitivity")
-CASE_SPECIFICITY = _dcm("111090", "Case Specificity")
 X_CONCEPT = _dcm("122698", "X-Concept")
 Y_CONCEPT = _dcm("122699", "Y-Concept")
 COMPOSITE_FEATURE = _dcm("111015", "Composite Feature")
@@ -88,7 +84,6 @@ FIBROGLANDULAR = _dcm("111046", "Percent Fibroglandular Tissue")
 TISSUE_DENSITY = _dcm("112191", "Breast tissue density")
 TISSUE_VOLUME = _dcm("112192", "Volume of parenchymal tissue")
 BREAST_VOLUME = _dcm("112193", "Volume of breast")
-COMPRESSION_THICKNESS = _dcm("111633", "Compression Thickness")
 DERIVATION = _dcm("121401", "Derivation")
 UNSPECIFIED_METHOD = _dcm("112187", "Unspecified method of calculation")
 TWO_DIMENSIONAL = _dcm("112188", "Two-dimensional method")
@@ -98,18 +93,10 @@ CALCULATION_DESCRIPTION = _dcm("112034", "Calculation Description")
 BREAST_GEOMETRY = _dcm("111100", "Breast geometry")
 SELECTED_REGION = _dcm("111099", "Selected region")
 IMAGE_QUALITY = _dcm("111101", "Image Quality")
-QUALITY_ASSESSMENT = _dcm("111050", "Quality Assessment")
-UNUSABLE = _dcm("111235", "Unusable - Quality renders image unusable")
-USABLE_BELOW_STANDARD = _dcm("111236", "Usable - Does not meet the quality control standard")
-USABLE = _dcm("111237", "Usable - Meets the quality control standard")
-QUALITY_STANDARD = _dcm("111051", "Quality Control Standard")
-INSTITUTIONAL_STANDARD = _dcm("111240", "Institutionally defined quality control standard")
 QUALITY_FINDING = _dcm("111052", "Quality Finding")
 INSUFFICIENT_MUSCLE = _dcm("111197", "MLO Insufficient pectoral muscle")
 NIPPLE_LINES_DIFFER = _dcm("111204", "CC Posterior nipple line does not measure within 1 cm of MLO")
 NIPPLE_NOT_IN_PROFILE = _dcm("111205", "Nipple not in profile")
-SOFTWARE_FAILURE = _dcm("111218", "Software failure")
-UNKNOWN_FAILURE = _dcm("111221", "Unknown failure")
 DETECTIONS = _dcm("111064", "Summary of Detections")
 SUCCESSFUL_DETECTIONS = _dcm("111063", "Successful Detections")
 FAILED_DETECTIONS = _dcm("111025", "Failed Detections")
@@ -150,8 +137,6 @@ BOTH_BREASTS = Code("63762007", "SCT", "Both breasts")
 LATERALITY = Code("272741003", "SCT", "Laterality")
 MASS = Code("129793001", "SCT", "Mammography breast density")
 CLUSTER = Code("129769006", "SCT", "Calcification Cluster")
-DISTORTION = Code("129792006", "SCT", "Architectural distortion of breast")
-ASYMMETRY = Code("129790003", "SCT", "Asymmetric breast tissue")
 CALCIFICATION = Code("129770007", "SCT", "Individual Calcification")
 COMPOSITION = Code("129715009", "SCT", "Breast composition")
 NIPPLE = Code("24142002", "SCT", "Nipple")
@@ -172,5 +157,3 @@ BREASTS = {Laterality.LEFT: LEFT_BREAST, Laterality.RIGHT: RIGHT_BREAST}
 VIEWS = {view: Code(VIEW_SCT[view], "SCT", VIEW_MEANING[view]) for view in View}
 MODIFIERS = {name: Code(sct, "SCT", name.title()) for name, (_, sct) in MODIFIER_CODES.items()}
 """CID 4015"""
-NATURES = {Nature.DISTORTION: DISTORTION, Nature.ASYMMETRY: ASYMMETRY}
-"""what a mass is called where it is more special than its code"""

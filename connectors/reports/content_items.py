@@ -1,8 +1,13 @@
-"""Building blocks of an SR content tree (PS3.3 C.17.3): one function per value type."""
+"""Building blocks of an SR content tree (PS3.3 C.17.3): one function per value type.
+
+An item here is a small record, not yet a data set: a report has thousands of them. `content_encoding` makes data sets
+or bytes of a finished tree, and finds the places that by-reference items point to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from pydicom.dataset import Dataset
@@ -11,83 +16,88 @@ from reread.connectors.reports.codes import Code
 
 Points = Sequence[tuple[float, float]]
 """(x_px, y_px) with (0, 0) at the centre of the first pixel, as everywhere in Reread"""
+HAS_PROPERTIES, HAS_MODIFIER, CONTAINS, INFERRED_FROM = "HAS PROPERTIES", "HAS CONCEPT MOD", "CONTAINS", "INFERRED FROM"
 
 
-def code_item(code: Code) -> Dataset:
-    """One item of a code sequence."""
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code
-    return item
+@dataclass(slots=True, eq=False)
+class Item:
+    """One content item with all below it; an item may stand in several places, unless something refers to it."""
+
+    relationship: str
+    value_type: str
+    """"" for an item that refers to `target`"""
+    concept: Code | None = None
+    children: Sequence[Item] = ()
+    code: Code | None = None
+    """value of a CODE, unit of a NUM"""
+    text: str = ""
+    """value of a TEXT, DATE, TIME or NUM"""
+    graphic_type: str = ""
+    graphic: tuple[float, ...] = ()
+    """of a SCOORD: column, row, column, row … from the corner of the first pixel"""
+    instance: tuple[str, str] | None = None
+    """SOP Class UID and SOP Instance UID of an IMAGE"""
+    target: Item | None = None
+    template: str = ""
+    """of the root"""
+    continuity: str = field(default="", repr=False)
+
+    def related(self, relationship: str) -> Item:
+        """The same item under another relationship."""
+        return Item(
+            relationship,
+            self.value_type,
+            self.concept,
+            self.children,
+            self.code,
+            self.text,
+            self.graphic_type,
+            self.graphic,
+            self.instance,
+            self.target,
+            self.template,
+            self.continuity,
+        )
 
 
-def _item(relationship: str, value_type: str, concept: Code | None, children: Iterable[Dataset]) -> Dataset:
-    item = Dataset()
-    if relationship:
-        item.RelationshipType = relationship
-    item.ValueType = value_type
-    if concept is not None:
-        item.ConceptNameCodeSequence = [code_item(concept)]
-    below = list(children)
-    if below:
-        item.ContentSequence = below
-    return item
-
-
-def container(relationship: str, concept: Code, children: Iterable[Dataset] = (), *, template: str = "") -> Dataset:
+def container(relationship: str, concept: Code, children: Iterable[Item] = (), *, template: str = "") -> Item:
     """CONTAINER; `template` only on the root."""
-    item = _item(relationship, "CONTAINER", concept, children)
-    item.ContinuityOfContent = "SEPARATE"
-    if template:
-        content_template = Dataset()
-        content_template.MappingResource = "DCMR"
-        content_template.TemplateIdentifier = template
-        item.ContentTemplateSequence = [content_template]
-    return item
+    return Item(relationship, "CONTAINER", concept, tuple(children), template=template, continuity="SEPARATE")
 
 
-def code(relationship: str, concept: Code, value: Code, children: Iterable[Dataset] = ()) -> Dataset:
+def code(relationship: str, concept: Code, value: Code, children: Iterable[Item] = ()) -> Item:
     """CODE"""
-    item = _item(relationship, "CODE", concept, children)
-    item.ConceptCodeSequence = [code_item(value)]
-    return item
+    return Item(relationship, "CODE", concept, tuple(children), value)
 
 
-def text(relationship: str, concept: Code, value: str) -> Dataset:
+def text(relationship: str, concept: Code, value: str) -> Item:
     """TEXT"""
-    item = _item(relationship, "TEXT", concept, ())
-    item.TextValue = value
-    return item
+    return Item(relationship, "TEXT", concept, text=value)
 
 
-def date(relationship: str, concept: Code, value: str) -> Dataset:
+def date(relationship: str, concept: Code, value: str) -> Item:
     """DATE"""
-    item = _item(relationship, "DATE", concept, ())
-    item.Date = value
-    return item
+    return Item(relationship, "DATE", concept, text=value)
 
 
-def time(relationship: str, concept: Code, value: str) -> Dataset:
+def time(relationship: str, concept: Code, value: str) -> Item:
     """TIME"""
-    item = _item(relationship, "TIME", concept, ())
-    item.Time = value
-    return item
+    return Item(relationship, "TIME", concept, text=value)
 
 
-def number(relationship: str, concept: Code, value: float, unit: Code, children: Iterable[Dataset] = ()) -> Dataset:
+def number(relationship: str, concept: Code, value: float, unit: Code, children: Iterable[Item] = ()) -> Item:
     """NUM; the value as DS of at most 16 characters"""
-    item = _item(relationship, "NUM", concept, children)
-    measured = Dataset()
-    measured.MeasurementUnitsCodeSequence = [code_item(unit)]
-    measured.NumericValue = f"{value:.10g}"
-    item.MeasuredValueSequence = [measured]
-    return item
+    return Item(relationship, "NUM", concept, tuple(children), unit, f"{value:.10g}")
 
 
-def image(relationship: str, sop_class_uid: str, sop_instance_uid: str, children: Iterable[Dataset] = ()) -> Dataset:
+def image(relationship: str, sop_class_uid: str, sop_instance_uid: str, children: Iterable[Item] = ()) -> Item:
     """IMAGE"""
-    item = _item(relationship, "IMAGE", None, children)
-    item.ReferencedSOPSequence = [reference(sop_class_uid, sop_instance_uid)]
-    return item
+    return Item(relationship, "IMAGE", None, tuple(children), instance=(sop_class_uid, sop_instance_uid))
+
+
+def by_reference(relationship: str, target: Item) -> Item:
+    """A by-reference relationship (PS3.3 C.17.3.2.5)."""
+    return Item(relationship, "", target=target)
 
 
 def reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
@@ -97,31 +107,39 @@ def reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     return item
 
 
-def by_reference(relationship: str, target: tuple[int, ...]) -> Dataset:
-    """A by-reference relationship: path of the target from the root, which is 1 (PS3.3 C.17.3.2.5)."""
-    item = Dataset()
-    item.RelationshipType = relationship
-    item.ReferencedContentItemIdentifier = list(target)
-    return item
+def point(concept: Code, x_px: float, y_px: float, on: Item) -> Item:
+    """SCOORD POINT on an entry of the Image Library."""
+    return _coordinates(HAS_PROPERTIES, concept, "POINT", ((x_px, y_px),), on)
 
 
-def point(concept: Code, x_px: float, y_px: float, target: tuple[int, ...]) -> Dataset:
-    """SCOORD POINT on the image at `target`."""
-    return _coordinates(concept, "POINT", ((x_px, y_px),), target)
-
-
-def polygon(concept: Code, points: Points, target: tuple[int, ...]) -> Dataset:
+def polygon(concept: Code, points: Points, on: Item) -> Item:
     """SCOORD POLYLINE, closed: the last point repeats the first (R1.208)."""
     distinct = [points[0], *(after for before, after in pairwise(points) if after != before)]
     if distinct[0] != distinct[-1] or len(distinct) == 1:
         distinct.append(distinct[0])
-    return _coordinates(concept, "POLYLINE", distinct, target)
+    return _coordinates(HAS_PROPERTIES, concept, "POLYLINE", distinct, on)
 
 
-def _coordinates(concept: Code, graphic_type: str, points: Points, target: tuple[int, ...]) -> Dataset:
-    item = _item("HAS PROPERTIES", "SCOORD", concept, [by_reference("SELECTED FROM", target)])
-    item.GraphicType = graphic_type
+def line(relationship: str, concept: Code, points: Points, on: Item) -> Item:
+    """SCOORD POLYLINE, open."""
+    return _coordinates(relationship, concept, "POLYLINE", points, on)
+
+
+def ellipse(concept: Code, points: Points, on: Item) -> Item:
+    """SCOORD ELLIPSE: the two ends of the major axis, then those of the minor one (R1.208)."""
+    return _coordinates(HAS_PROPERTIES, concept, "ELLIPSE", points, on)
+
+
+_MOST_POINTS = 8000
+"""FL has a length of 16 bits in explicit VR: 8,191 points of two numbers"""
+
+
+def _coordinates(relationship: str, concept: Code, graphic_type: str, points: Points, on: Item) -> Item:
+    if len(points) > _MOST_POINTS:
+        step = -(-len(points) // (_MOST_POINTS - 1))
+        points = [*points[:-1:step], points[-1]]
     # SCOORD counts from the corner of the first pixel (PS3.3 C.18.6.1.2), Reread from its centre
     # and a smoothed outline may reach a little beyond the image
-    item.GraphicData = [max(value + 0.5, 0.0) for xy in points for value in xy]
-    return item
+    graphic = tuple([max(value + 0.5, 0.0) for xy in points for value in xy])
+    selected = (Item("SELECTED FROM", "", target=on),)
+    return Item(relationship, "SCOORD", concept, selected, graphic_type=graphic_type, graphic=graphic)

@@ -28,17 +28,20 @@ SCORE = _own("RR0013", "Detector score")
 """0 to 1, comparable within one kind of finding and algorithm version"""
 EVIDENCE = _own("RR0014", "Detector evidence")
 """what the score is calibrated from, in standard deviations of the breast's own tissue"""
-NATURE = _own("RR0015", "Nature of finding")
-"""what a mass looks like, where it is not a mass in the narrow sense"""
 FINDING_IDENTIFIER = _own("RR0016", "Finding identifier")
 """place of the finding in the result of its image, from 1 (R0.225, R0.262, R0.280)"""
 PLACE_IDENTIFIER = _own("RR0017", "Place identifier")
 """number of a place of the breast that several findings of the study show, from 1"""
+COMPOSITE_IDENTIFIER = _own("RR0018", "Composite identifier")
+"""number of a mass and the clusters in it within the study, from 1"""
 DENSITY_CATEGORY = _own("RR0020", "Breast density category")
 """1 to 4 for a to d (R0.195)"""
 DENSE_AREA = _own("RR0021", "Area of dense tissue")
 BREAST_AREA = _own("RR0022", "Area of breast")
 """without the pectoral muscle"""
+REGION_AREA = _own("RR0025", "Area of breast with pectoral muscle")
+MUSCLE_AREA = _own("RR0026", "Area of pectoral muscle")
+THICKNESS = _own("RR0027", "Thickness of compressed breast")
 DENSE_THRESHOLD = _own("RR0023", "Threshold of dense tissue")
 """pixel value, 0 to 1, above which as much of the breast lies as is dense"""
 FAT_ATTENUATION = _own("RR0024", "Attenuation of fat reference")
@@ -56,7 +59,6 @@ MUSCLE_WIDTH = _own("RR0041", "Width of pectoral muscle")
 MUSCLE_LENGTH = _own("RR0042", "Length of pectoral muscle")
 MUSCLE_ANGLE = _own("RR0043", "Angle of pectoral muscle")
 MUSCLE_BELOW_NIPPLE = _own("RR0044", "Pectoral muscle below nipple level")
-NO_FOLD = _own("RR0045", "Inframammary fold not on image")
 NIPPLE_CONFIDENCE = _own("RR0046", "Confidence of nipple position")
 
 PRIVATE_CODES: tuple[Code, ...] = tuple(

@@ -31,6 +31,15 @@ class Lengths(StrEnum):
     """R0.255 … R0.257"""
 
 
+class PointTable(StrEnum):
+    """What the table of operating points sets against each other."""
+
+    SENSITIVITY = "sensitivity"
+    """false markers per image and lesion sensitivity (R1.248 … R1.257)"""
+    CERTAINTY = "certainty"
+    """the least certainty of a mark and false markers per image (R0.317 … R0.327)"""
+
+
 @dataclass(frozen=True, slots=True)
 class CadReportOptions:
     """What a destination wants to find in its report.
@@ -67,6 +76,8 @@ class CadReportOptions:
     """image quality, TID 4014"""
     operating_points: bool = True
     """optional marks of points above 0, and the table of points; else only what point 0 marks (R1.287)"""
+
+    point_table: PointTable = PointTable.SENSITIVITY
 
     @property
     def variant(self) -> str:

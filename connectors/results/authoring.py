@@ -15,25 +15,21 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID
 
 from reread.analytics.errors import AuthoringFailed
-from reread.analytics.reasons import Reason
 from reread.analytics.records import Provenance, StudyResult
-from reread.connectors.dicom_parts import identify
 from reread.connectors.header_values import equipment_values, source_values
 from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from reread.connectors.reports.cad_report import UnmeasuredImage
 from reread.connectors.reports.report_options import CadReportOptions
 from reread.connectors.results.cad_sr_form import CAD_SR, CadSrForm
 from reread.connectors.results.capture import CAPTURE, CaptureForm
 from reread.connectors.results.forms import AuthoredObject, Draft, EarlierDensity, Form, ResultCase
-from reread.connectors.results.key_objects import KeyObjectForm
-from reread.connectors.results.presentation_state import PresentationStateForm
+from reread.connectors.results.unmeasured_images import unmeasured_images
+from reread.connectors.results.viewer_forms import VIEWER_FORMS
 from reread.connectors.services import EXPLICIT_LITTLE
 
 _BUILT_IN: tuple[Form, ...] = (
     CadSrForm(),
     CaptureForm(),
-    PresentationStateForm(),
-    KeyObjectForm(),
+    *VIEWER_FORMS,
 )
 _GROUP = "reread.forms"
 
@@ -73,11 +69,6 @@ def known_forms() -> dict[str, Form]:
     return found
 
 
-_NOT_AN_IMAGE_OF_THE_STUDY = frozenset(
-    {Reason.WRONG_MODALITY, Reason.DUPLICATE, Reason.CONFLICT, Reason.TWO_PATIENTS, Reason.NOT_DICOM, Reason.EMPTY}
-)
-
-
 def author_study(
     result: StudyResult,
     *,
@@ -105,7 +96,7 @@ def author_study(
     pictures
         SOP Instance UID → RGB picture; needed for a secondary capture.
     predecessors
-        Name of a form → the object of an earlier revision that the new one replaces.
+        `AuthoredObject.slot` → the object of an earlier revision that the new one replaces.
     greys
         SOP Instance UID → picture of `render_grey`, so that pages need not read the pixels again.
     language, earlier
@@ -126,9 +117,12 @@ def author_study(
         result=result,
         provenance=provenance,
         sources=sources,
-        unmeasured=_unmeasured(result, sources),
+        unmeasured=unmeasured_images(result, sources),
         pictures=pictures or {},
         options=options or CadReportOptions(),
+        greys=greys or {},
+        language=language,
+        earlier=earlier,
         predecessors=predecessors or {},
         formats=frozenset(formats),
     )
@@ -153,6 +147,7 @@ def _author(form: str, draft: Draft, case: ResultCase, header: Dataset, folder: 
         str(dataset.SeriesInstanceUID),
         case.result.study_instance_uid,
         path,
+        draft.key,
     )
 
 
@@ -163,21 +158,6 @@ def _first_source(result: StudyResult, sources: Mapping[str, Path]) -> Path:
         if uid in sources:
             return sources[uid]
     raise AuthoringFailed("no source file of any image of the study is at hand")
-
-
-def _unmeasured(result: StudyResult, sources: Mapping[str, Path]) -> tuple[UnmeasuredImage, ...]:
-    """Rejected images that belong to the study and can be named."""
-    known = {item.header.sop_instance_uid for item in result.images}
-    found = []
-    for item in result.rejected:
-        uid = item.sop_instance_uid
-        if uid in known or uid not in sources or item.reason in _NOT_AN_IMAGE_OF_THE_STUDY:
-            continue
-        identity = identify(sources[uid])
-        if identity.study_instance_uid == result.study_instance_uid and identity.sop_class_uid:
-            known.add(uid)
-            found.append(UnmeasuredImage(uid, identity.sop_class_uid, identity.series_instance_uid))
-    return tuple(found)
 
 
 def _write(dataset: Dataset, path: Path, transfer_syntax_uid: str) -> None:

@@ -31,6 +31,13 @@ class AuthoredObject:
     series_instance_uid: str
     study_instance_uid: str
     path: Path
+    key: str = ""
+    """tells it from the other objects of its form in the study, see `Draft.key`"""
+
+    @property
+    def slot(self) -> str:
+        """Under which a later revision finds it among its predecessors: the form, and the key where there is one."""
+        return f"{self.format}/{self.key}" if self.key else self.format
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class ResultCase:
     """SOP Instance UID → RGB picture of the image with its marks"""
     options: CadReportOptions = field(default_factory=CadReportOptions)
     predecessors: Mapping[str, AuthoredObject] = field(default_factory=dict)
-    """name of a form → the object of an earlier revision that the new one replaces"""
+    """`AuthoredObject.slot` → the object of an earlier revision that the new one replaces"""
     read: Callable[[Path], Mammogram] = read_mammogram
     """how pixels are read"""
     greys: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
