@@ -1,0 +1,15 @@
+"""The forms for viewers that show more than a report: presentation states, key objects, segmentations and copies."""
+
+from __future__ import annotations
+
+from reread.connectors.results.forms import Form
+from reread.connectors.results.key_objects import KeyObjectForm
+from reread.connectors.results.presentation_state import PresentationStateForm
+from reread.connectors.results.segmentation import SegmentationForm
+
+VIEWER_FORMS: tuple[Form, ...] = (
+    PresentationStateForm(),
+    KeyObjectForm(),
+    SegmentationForm(),
+)
+"""in the order in which they are written"""
