@@ -72,7 +72,7 @@ TABLE: tuple[Row, ...] = (
         "",
         MC,
         "1",
-        when(Kind.IFF, "parent_has_place", "the finding is none of composition, breast geometry, image quality"),
+        when(Kind.IF, "parent_has_place", "the finding is none of composition, breast geometry, image quality"),
         includes=4021,
     ),
     entry((4006, "9", 1), HAS, "", MC, "1", _IS_COMPOSITION, includes=4007),
