@@ -8,8 +8,8 @@ from functools import cache
 from reread.connectors.reports import codes as c
 from reread.connectors.reports.codes import Code
 from reread.connectors.reports.content_tree import Node
-from reread.connectors.reports.templates import Row, children, tops
-from reread.connectors.reports.templates_conditions import Document, is_named
+from reread.connectors.reports.templates import Kind, Row, children, tops
+from reread.connectors.reports.templates_conditions import PREDICATES, Document, is_named
 from reread.connectors.reports.templates_values import concept_fits, extends, private, value_fits
 from reread.connectors.reports.value_sets import contains, key
 
@@ -81,9 +81,18 @@ def _exact(possible: tuple[Slot, ...], parent: Node, child: Node, document: Docu
         return None
     if child.concept is not None and private(child.concept):
         fitting = _for_private(fitting, child)
+    # length and area may stand in the templates of several kinds of finding
+    fitting = [slot for slot in fitting if _allowed(slot, parent, document)] or fitting
     # a finding below a cluster is a calcification; another kind of finding is said to be no value of that row
     valued = [slot for slot in fitting if all(not row.values or _value_fits(row, child) for row in slot.via)]
     return Assigned(child, (valued or fitting)[0], "" if valued else _other_value(fitting[0]))
+
+
+def _allowed(slot: Slot, parent: Node, document: Document) -> bool:
+    """Whether the conditions of the row and of the inclusions that lead to it allow it here."""
+    conditions = [row.condition for row in (*slot.via, slot.row) if row.condition is not None]
+    strict = [found.predicate for found in conditions if found.kind in (Kind.IFF, Kind.ONLY_IF)]
+    return all(PREDICATES[name](parent, document) for name in strict)
 
 
 def _other_value(slot: Slot) -> str:
