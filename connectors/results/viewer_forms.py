@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from reread.connectors.results.enhanced_report import EnhancedReportForm
 from reread.connectors.results.forms import Form
 from reread.connectors.results.key_objects import KeyObjectForm
+from reread.connectors.results.measurement_report import MeasurementReportForm
 from reread.connectors.results.presentation_state import PresentationStateForm
 from reread.connectors.results.segmentation import SegmentationForm
 
@@ -11,5 +13,7 @@ VIEWER_FORMS: tuple[Form, ...] = (
     PresentationStateForm(),
     KeyObjectForm(),
     SegmentationForm(),
+    MeasurementReportForm(),
+    EnhancedReportForm(),
 )
 """in the order in which they are written"""
