@@ -21,6 +21,7 @@ from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATI
 from reread.connectors.reports.report_options import CadReportOptions
 from reread.connectors.results.cad_sr_form import CAD_SR, CadSrForm
 from reread.connectors.results.capture import CAPTURE, CaptureForm
+from reread.connectors.results.density_page import DENSITY_PAGE, DensityPageForm
 from reread.connectors.results.forms import AuthoredObject, Draft, EarlierDensity, Form, ResultCase
 from reread.connectors.results.unmeasured_images import unmeasured_images
 from reread.connectors.results.viewer_forms import VIEWER_FORMS
@@ -29,6 +30,7 @@ from reread.connectors.services import EXPLICIT_LITTLE
 _BUILT_IN: tuple[Form, ...] = (
     CadSrForm(),
     CaptureForm(),
+    DensityPageForm(),
     *VIEWER_FORMS,
 )
 _GROUP = "reread.forms"
@@ -39,6 +41,7 @@ class ResultFormat(StrEnum):
 
     CAD_SR = CAD_SR
     CAPTURE = CAPTURE
+    DENSITY_PAGE = DENSITY_PAGE
 
     @property
     def sop_class_uid(self) -> str:
