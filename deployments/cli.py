@@ -174,6 +174,7 @@ def simulate(
 
 
 app.command("reread.deployments.evaluations:evaluate", name="evaluate", help="Compare results with a known truth.")
+app.command("reread.deployments.checking_command:check", name="check", help="Check DICOM results against the standard.")
 
 
 @app.command
