@@ -42,7 +42,8 @@ def render_grey(mammogram: Mammogram, result: ImageResult, *, height_px: int = G
         plane = np.ascontiguousarray(plane[:, ::-1])
     if not finer:
         # averaging takes the edge off calcifications; give some of it back
-        plane = cv2.addWeighted(plane, 1 + _SHARPER, cv2.GaussianBlur(plane, (0, 0), 1.0), -_SHARPER, 0)
+        softer = cv2.GaussianBlur(plane, (0, 0), 1.0)
+        plane = np.asarray(cv2.addWeighted(plane, 1 + _SHARPER, softer, -_SHARPER, 0), np.float32)
     inside = _breast(plane, result, projection)
     if mammogram.header.for_processing:
         plane = _flattened(plane, inside)

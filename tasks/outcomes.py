@@ -8,10 +8,11 @@ from pathlib import Path
 
 from reread.analytics.errors import AuthoringFailed
 from reread.analytics.measurement import Analysis
+from reread.analytics.pictures_overlay import hung, overlay_of
 from reread.analytics.reasons import Reason
 from reread.analytics.records import FindingKind, Provenance, RejectedImage
 from reread.analytics.tables import views_label
-from reread.connectors.picture_files import picture_path, save_picture
+from reread.connectors.picture_files import picture_path, plain_path, save_picture, save_plain
 from reread.connectors.results.authoring import ResultFormat, author_study
 from reread.connectors.results.forms import AuthoredObject
 from reread.tasks.rereading import RereadStudy
@@ -69,6 +70,12 @@ def finish_study(
     result = study.result
     for uid, picture in study.pictures.items():
         save_picture(picture, picture_path(pictures, result.study_instance_uid, uid))
+    for image in result.images:
+        uid = image.header.sop_instance_uid
+        if uid in study.greys:
+            grey = study.greys[uid]
+            overlay = overlay_of(image, hung(image, grey.shape[0]))
+            save_plain(grey, overlay, plain_path(pictures, result.study_instance_uid, uid))
     failure, detail = None, ""
     objects: tuple[AuthoredObject, ...] = ()
     if not any(image.succeeded for image in result.images):

@@ -213,11 +213,11 @@ def _scale(
     write(page, f"{scale.end:g} %", x + width, top + height + 30, size_px=20, colour=QUIET, align="right")
     for line in wrapped(f"{words.threshold_source}: {scale.source}", int(width), 18)[:1]:
         write(page, line, x, top + height + 66, size_px=18, colour=QUIET)
-    right, left_value, both = values
-    known = [value for value in (right, left_value) if value is not None]
+    of_right, of_left, both = values
+    known = [value for value in (of_right, of_left) if value is not None]
     # symbols that would cover each other stand side by side, their stems where the values are
     near = len(known) == 2 and abs(known[0] - known[1]) * width / scale.end < 26
-    for side, value in ((Laterality.RIGHT, right), (Laterality.LEFT, left_value)):
+    for side, value in ((Laterality.RIGHT, of_right), (Laterality.LEFT, of_left)):
         if value is not None:
             at = x + width * min(value, scale.end) / scale.end
             lower = value <= min(known) and (side is Laterality.RIGHT or known[0] != known[1])

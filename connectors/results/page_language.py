@@ -97,6 +97,8 @@ class Words:
     parameters: str
     recorded: str
     inferred: str
+    case: str
+    show: str
     decimal_mark: str
 
     def number(self, value: float, digits: int = 0, *, signed: bool = False) -> str:
