@@ -14,6 +14,7 @@ from reread.connectors.reports.violations import Violation
 
 _LEFT_OUT = frozenset({"sr-document-content", "sop-common", "common-instance-reference"})
 """the content tree has its own rules; of SOP Common only the two UIDs are always needed"""
+_GROUPS = frozenset({"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"})
 _PAIRED = frozenset({"BREAST"})
 """paired parts among those that Reread writes (PS3.3 C.7.3.1: Laterality)"""
 
@@ -71,6 +72,8 @@ def _required(sop_class_uid: str) -> tuple[tuple[tuple[str, ...], tuple[Required
             continue
         for attribute in attributes[module["key"]]:
             path = tuple(attribute["path"])
+            if path[-1:] and path[-1] in _GROUPS:
+                continue  # which functional groups there are is told by other conditions
             # of a conditional module only what stands within its sequences: that it is there makes it needed
             if attribute["type"] in ("1", "2") and (module["usage"] == "M" or path):
                 found.setdefault(path, []).append((attribute["keyword"], attribute["type"], module["key"]))

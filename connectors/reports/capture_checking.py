@@ -142,8 +142,8 @@ def _said(dataset: Dataset) -> Iterator[Violation]:
     if lossy == "01":
         for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
             if not values(dataset, keyword):
-                detail = f"{keyword} is missing, type 1C after lossy compression"
-                yield Violation((), "PS3.3-C.7.6.1.1.5", detail, keyword, notice=keyword.endswith("Method"))
+                detail = f"{keyword} would say how lossy the pixels are"
+                yield Violation((), "PS3.3-C.7.6.1.1.5", detail, keyword, notice=True)
     yield from check_window(dataset, "")
     shape = text(dataset, "PresentationLUTShape")
     if shape and shape not in ("IDENTITY", "INVERSE"):

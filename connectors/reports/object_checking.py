@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from reread.analytics.errors import InputError
+from reread.analytics.errors import InputError, NotAMammogram
 from reread.connectors.careful_reading import read_careful_header
 from reread.connectors.dicom_parts import identify, parse, quiet_reading, read_bytes
 from reread.connectors.mammogram_header import text, values
@@ -55,14 +55,19 @@ def check_files(paths: Iterable[Path]) -> Iterator[CheckedFile]:
     All are read once before: what a report refers to may lie beside it, then coordinates are held against its size
     and the entries of the Image Library against its attributes.
     """
-    files = list(_files(paths))
+    given = list(paths)
+    files = list(_files(given))
     images: dict[str, ImageFacts] = {}
     for path in files:
         facts = image_facts(path)
         if facts is not None:
             images[facts[0]] = facts[1]
     for path in files:
-        yield check_file(path, images)
+        checked = check_file(path, images)
+        # whatever else lies in a folder, a media directory for one, is none of our business; a file that was named is
+        if checked.error and path not in given and (checked.kind or not _marked(path)):
+            checked = CheckedFile(path, "other")
+        yield checked
 
 
 def check_file(path: Path, images: Mapping[str, ImageFacts]) -> CheckedFile:
@@ -91,6 +96,8 @@ def check_file(path: Path, images: Mapping[str, ImageFacts]) -> CheckedFile:
         with quiet_reading():
             found += check_attributes(dataset)
             found += check_compression(dataset, _syntax(dataset))
+    except NotAMammogram as error:
+        return CheckedFile(path, "other", error=str(error))
     except InputError as error:
         return CheckedFile(path, "", error=str(error))
     except Exception as error:  # bytes that no parser expects: a checker reports them and goes on
@@ -149,6 +156,15 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield from sorted(found for found in path.rglob("*") if found.is_file())
         else:
             yield path
+
+
+def _marked(path: Path) -> bool:
+    """Whether a file says that it is DICOM (PS3.10 7.1)."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return True
 
 
 def _syntax(dataset: Dataset) -> str:
