@@ -93,6 +93,8 @@ def check_kind(dataset: Dataset) -> tuple[str, ...]:
         raise NotAMammogram(
             Reason.WRONG_MODALITY, f"SOP class {sop_class[:64]}, modality {modality[:16] or 'not given'}"
         )
+    if _is_our_own(dataset):
+        raise NotAMammogram(Reason.NOT_MEASURABLE, "a result of Reread, not an acquired image")
     inferred: list[str] = []
     if sop_class not in (FOR_PRESENTATION, FOR_PROCESSING) and modality != "MG":
         if not _shows_a_breast(dataset):
@@ -111,6 +113,13 @@ def check_kind(dataset: Dataset) -> tuple[str, ...]:
         inferred.append("photometric interpretation: MONOCHROME2 assumed")
     _check_view(dataset)
     return tuple(inferred)
+
+
+def _is_our_own(dataset: Dataset) -> bool:
+    """Copies with marks and enhanced films are images of a breast as well: measured again they would never end."""
+    makers = [text(dataset, "Manufacturer")]
+    makers += [text(item, "Manufacturer") for item in _code_items(dataset, "ContributingEquipmentSequence")]
+    return "Reread" in makers
 
 
 def _check_view(dataset: Dataset) -> None:

@@ -48,7 +48,7 @@ def without_spacing(laterality: str, view: str, number: int) -> Dataset:
         delattr(ds, keyword)
     for keyword in ("PixelIntensityRelationship", "PixelIntensityRelationshipSign", "RescaleType", "DetectorType"):
         delattr(ds, keyword)
-    del ds.RescaleIntercept, ds.RescaleSlope
+    del ds.RescaleIntercept, ds.RescaleSlope, ds.ViewCodeSequence[0].ViewModifierCodeSequence
     return ds
 
 

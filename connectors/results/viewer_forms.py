@@ -6,6 +6,7 @@ from reread.connectors.results.enhanced_report import EnhancedReportForm
 from reread.connectors.results.forms import Form
 from reread.connectors.results.key_objects import KeyObjectForm
 from reread.connectors.results.measurement_report import MeasurementReportForm
+from reread.connectors.results.overlays import OverlayForm
 from reread.connectors.results.presentation_state import PresentationStateForm
 from reread.connectors.results.segmentation import SegmentationForm
 
@@ -14,6 +15,7 @@ VIEWER_FORMS: tuple[Form, ...] = (
     KeyObjectForm(),
     SegmentationForm(),
     MeasurementReportForm(),
+    OverlayForm(),
     EnhancedReportForm(),
 )
 """in the order in which they are written"""

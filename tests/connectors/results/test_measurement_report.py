@@ -49,7 +49,7 @@ def test_highdicom_reads_the_regions_and_the_densities(tmp_path):
     identifiers = [group.tracking_identifier for group in groups[:3]]
     assert identifiers == ["R CC mass 1", "R CC cluster 1", "R CC mass 2"]
     assert len({group.tracking_uid for group in groups}) == 12
-    right, left = content.get_image_measurement_groups()
+    right, _ = content.get_image_measurement_groups()
     (density,) = right.get_measurements()
     assert (density.name.value, density.value, density.unit.value) == ("112191", result.right.percent_density, "%")
     assert right.get_qualitative_evaluations()[0].value.meaning == "Heterogeneously dense"

@@ -1,0 +1,117 @@
+"""Copies of source images: what a derived image keeps, and what it says of where it comes from (PS3.3 C.7.6.1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+
+from reread.analytics.errors import AuthoringFailed
+from reread.analytics.records import ImageHeader, Provenance
+from reread.connectors.dicom_parts import quiet_reading
+from reread.connectors.header_values import recorded
+from reread.connectors.mammogram_header import text, values
+from reread.connectors.reports.codes import Code
+from reread.connectors.reports.content_items import reference
+from reread.connectors.results.document_items import coded
+from reread.connectors.results.source_images import read_source
+from reread.connectors.services import EXPLICIT_LITTLE
+
+_SOURCE = Code("121322", "DCM", "Source image for image processing operation")
+_PROCESSING = Code("109102", "DCM", "Processing Equipment")
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_NATIVE = {"", "1.2.840.10008.1.2", EXPLICIT_LITTLE, "1.2.840.10008.1.2.1.99", _BIG_ENDIAN}
+_SIGNATURES = (0x4FFE0001, 0xFFFAFFFA)
+"""MAC parameters and digital signatures: of the source, not of a copy"""
+
+
+def derived_copy(path: Path, header: ImageHeader) -> tuple[Dataset, str]:
+    """All attributes and the encoded pixel data of a source, marked as derived from it.
+
+    Encapsulated pixel data stay as they are; native ones become explicit little endian. Elements that cannot be read
+    are left out; Patient Orientation that holds no directions becomes what was inferred.
+
+    Returns
+    -------
+    data set, transfer syntax UID
+
+    Raises
+    ------
+    AuthoringFailed
+        The source cannot be read.
+    """
+    source = read_source(path, with_pixels=True)
+    with quiet_reading():
+        syntax = text(getattr(source, "file_meta", Dataset()), "TransferSyntaxUID")
+        native = syntax in _NATIVE
+        copy = _readable(source, big_endian=syntax == _BIG_ENDIAN or not source.original_encoding[1])
+        if "PixelData" not in copy:
+            raise AuthoringFailed("a source image of the result has no pixel data any more")
+        copy["PixelData"].VR = "OW" if native and text(source, "BitsAllocated") != "8" else "OB"
+        copy["PixelData"].is_undefined_length = not native
+        kind = [part.upper() for part in values(source, "ImageType")]
+        copy.ImageType = ["DERIVED", *(kind[1:] or ["PRIMARY"])]
+        if tuple(values(source, "PatientOrientation")) != header.patient_orientation:
+            copy.PatientOrientation = list(header.patient_orientation)
+    item = reference(header.sop_class_uid, header.sop_instance_uid)
+    item.SpatialLocationsPreserved = "YES"
+    item.PurposeOfReferenceCodeSequence = [coded(_SOURCE)]
+    copy.SourceImageSequence = [item]
+    return copy, EXPLICIT_LITTLE if native else syntax
+
+
+def _readable(source: Dataset, *, big_endian: bool) -> Dataset:
+    """Elements that can be parsed, group lengths and signatures aside; words of big endian data are swapped."""
+    copy = Dataset()
+    for tag in sorted(source.keys()):
+        if tag.element == 0 or int(tag) in _SIGNATURES:
+            continue
+        try:
+            element = source[tag]
+            _settle(element)
+            if big_endian:
+                _swap_words(element)
+        except Exception:  # bytes that contradict their VR in one of many ways; the rest is kept
+            continue
+        copy.add(element)
+    return copy
+
+
+def _settle(element: DataElement) -> None:
+    """Parse all that is nested, so that nothing is left to fail when it is written."""
+    if element.VR == "SQ":
+        for item in element.value:
+            for nested in item:
+                _settle(nested)
+    elif " or " in element.VR:
+        element.VR = "OW" if isinstance(element.value, bytes) else "US"
+
+
+def _swap_words(element: DataElement) -> None:
+    if element.VR == "OW" and isinstance(element.value, bytes):
+        even = element.value[: len(element.value) // 2 * 2]
+        element.value = np.frombuffer(even, ">u2").astype("<u2").tobytes()
+    elif element.VR == "SQ":
+        for item in element.value:
+            for nested in item:
+                _swap_words(nested)
+
+
+def contribute(dataset: Dataset, provenance: Provenance, what: str) -> None:
+    """Add us to the equipment that contributed (PS3.3 C.12.1.1.9), with what was done and when."""
+    moment = recorded(provenance)
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [coded(_PROCESSING)]
+    item.Manufacturer = "Reread"
+    item.ManufacturerModelName = "Reread"
+    item.SoftwareVersions = f"{provenance.algorithm} {provenance.version}"[:64]
+    item.ContributionDateTime = moment.strftime("%Y%m%d%H%M%S+0000")
+    item.ContributionDescription = what
+    before = list(dataset.get("ContributingEquipmentSequence") or [])
+    dataset.ContributingEquipmentSequence = [*before, item]
+    told = text(dataset, "DerivationDescription")
+    dataset.DerivationDescription = (f"{told}; {what}" if told else what)[:1024]
+    dataset.InstanceCreationDate = moment.strftime("%Y%m%d")
+    dataset.InstanceCreationTime = moment.strftime("%H%M%S")
