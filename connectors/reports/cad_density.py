@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reread.analytics.records import DensityScore, ImageResult, StudyResult, VolumetricDensity
 from reread.connectors.reports import codes as c
 from reread.connectors.reports import private_codes as own
 from reread.connectors.reports.codes import Code
-from reread.connectors.reports.content_items import Item
+from reread.connectors.reports.content_items import INFERRED_FROM, Item, by_reference
 from reread.connectors.reports.report_context import OF_FINDING, OF_IMPRESSION, Calculated, ReportContext
 from reread.connectors.reports.templates import row
+from reread.connectors.reports.templates_items import fitted
 
-_COMPOSITION, _FIBROGLANDULAR = row(4007, 1), row(4007, 2)
+_COMPOSITION, _FIBROGLANDULAR, _GEOMETRY = row(4007, 1), row(4007, 2), row(4006, 10)
 
 
 def breast_numbers(result: StudyResult, context: ReportContext) -> list[Item]:
@@ -37,8 +40,8 @@ def study_composition(result: StudyResult, context: ReportContext) -> Item | Non
     return context.finding(c.COMPOSITION, context.not_presented, [context.made(_COMPOSITION, c.COMPOSITIONS[category])])
 
 
-def image_composition(image: ImageResult, context: ReportContext) -> Item | None:
-    """Composition of one image, with all numbers behind it."""
+def image_composition(image: ImageResult, geometry: Sequence[Item], context: ReportContext) -> Item | None:
+    """Composition of one image, with all numbers behind it; it refers to the geometry, which tells the image."""
     area, volume = image.density, image.volumetric
     if area is None and volume is None:
         return None
@@ -46,6 +49,10 @@ def image_composition(image: ImageResult, context: ReportContext) -> Item | None
     properties = [context.made(_COMPOSITION, c.COMPOSITIONS[category])]
     if area is not None:
         properties.append(context.made(_FIBROGLANDULAR, area.percent_density))
+    properties += [
+        fitted(_GEOMETRY, by_reference(INFERRED_FROM, item)) for item in geometry if item.code == c.BREAST_GEOMETRY
+    ]
+    if area is not None:
         properties += _area(area, OF_FINDING, context)
     if volume is not None:
         properties += _volume(volume, OF_FINDING, context)

@@ -44,11 +44,11 @@ def impression_items(result: StudyResult, context: ReportContext) -> list[Item]:
 
 def _about(image: ImageResult, measured: Iterable[ImageResult], context: ReportContext) -> list[Item]:
     """All of an image but its marks."""
+    geometry = geometry_items(image, context) if context.options.geometry else []
     items: list[Item | None] = []
     if context.options.density:
-        items.append(image_composition(image, context))
-    if context.options.geometry:
-        items += geometry_items(image, context)
+        items.append(image_composition(image, geometry, context))
+    items += geometry
     if context.options.quality:
         items.append(quality_item(image, measured, context))
     return [item for item in items if item is not None]

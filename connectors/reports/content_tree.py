@@ -16,6 +16,8 @@ from reread.connectors.mammogram_header import text, values
 from reread.connectors.reports.code_profiles import modern_value
 from reread.connectors.reports.codes import Code
 
+UNREADABLE = "unreadable"
+"""value type of an item that cannot be parsed"""
 _DEEPEST = 60
 _LARGEST_FILE = 1 << 28
 
@@ -109,12 +111,26 @@ def _node(item: Dataset, path: tuple[int, ...]) -> Node:
         points=_points(values(item, "GraphicData")),
         sop_class_uid=text(referenced, "ReferencedSOPClassUID") if referenced is not None else "",
         sop_instance_uid=text(referenced, "ReferencedSOPInstanceUID") if referenced is not None else "",
-        target=tuple(int(part) for part in values(item, "ReferencedContentItemIdentifier")),
+        target=_target(values(item, "ReferencedContentItemIdentifier")),
         template=text(template, "TemplateIdentifier") if template is not None else "",
         children=tuple(
-            _node(child, (*path, place)) for place, child in enumerate(_sequence(item, "ContentSequence"), start=1)
+            _readable(child, (*path, place)) for place, child in enumerate(_sequence(item, "ContentSequence"), start=1)
         ),
     )
+
+
+def _readable(item: Dataset, path: tuple[int, ...]) -> Node:
+    """One item that nobody can parse does not take the others with it."""
+    try:
+        return _node(item, path)
+    except InputError:
+        raise
+    except Exception:  # bytes of any kind
+        return Node(path, "", UNREADABLE, None, None, "", None, None, "", (), "", "", (), "", ())
+
+
+def _target(parts: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
 
 
 def _sequence(item: Dataset, keyword: str) -> list[Dataset]:

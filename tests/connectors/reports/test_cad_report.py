@@ -7,16 +7,13 @@ from dataclasses import replace
 import pydicom
 import pytest
 from dicom_validators import assert_valid
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from made_studies import PROVENANCE, density, failed, image_result, mammogram_dataset, save, study_result
 
 from reread.analytics.errors import InputError
-from reread.analytics.records import Finding, FindingKind, ImageResult, Laterality, StudyResult, View
+from reread.analytics.records import ImageResult, Laterality, StudyResult, View
 from reread.connectors.mammograms import read_header
 from reread.connectors.reports.cad_checking import check_cad_report
 from reread.connectors.reports.cad_reading import CadReport, read_cad_report
-from reread.connectors.reports.cad_report import findings_summary
 from reread.connectors.reports.report_options import CadReportOptions, CodeProfile
 from reread.connectors.results.authoring import ResultFormat, author_study
 
@@ -62,7 +59,7 @@ def assert_same_marks(result: StudyResult, report: CadReport) -> None:
                 pytest.approx(x_px, abs=1e-3),
                 pytest.approx(y_px, abs=1e-3),
             )
-        assert (mark.algorithm, mark.version) == (PROVENANCE.algorithm, PROVENANCE.version)
+        assert (mark.algorithm.name, mark.algorithm.version) == (PROVENANCE.algorithm, PROVENANCE.version)
 
 
 @pytest.mark.parametrize("options", [CadReportOptions(), CadReportOptions(codes=CodeProfile.LEGACY, certainty=True)])
@@ -138,41 +135,6 @@ def test_a_missing_density_is_a_failed_analysis_only(tmp_path, sources, images):
     chosen = [replace(images[0], density=None), *images[1:]]
     report = read_cad_report(written(study_result(*chosen), sources, tmp_path))
     assert (report.summary, report.detections, report.analyses) == ("111244", "111222", "111223")
-    assert findings_summary(study_result(*chosen)).value == "111244"
-
-
-@settings(max_examples=20, deadline=None)
-@given(
-    st.lists(
-        st.builds(
-            Finding,
-            kind=st.sampled_from(FindingKind),
-            x_px=st.floats(0, 6000, width=32),
-            y_px=st.floats(0, 6000, width=32),
-            score=st.floats(0, 1),
-            operating_point=st.sampled_from([0, 1, 2, None]),
-            outline=st.lists(
-                st.tuples(st.integers(0, 6000).map(float), st.integers(0, 6000).map(float)),
-                min_size=3,
-                max_size=9,
-                unique=True,
-            ).map(tuple),
-            size_mm=st.floats(0.1, 200),
-        ),
-        max_size=6,
-    ),
-    st.booleans(),
-)
-def test_any_marks_survive_the_round_trip(tmp_path_factory, sources, images, findings, legacy):
-    result = study_result(replace(images[0], findings=tuple(findings)), images[1])
-    path = written(
-        result,
-        sources,
-        tmp_path_factory.mktemp("sr"),
-        CadReportOptions(codes=CodeProfile.LEGACY if legacy else CodeProfile.SCT),
-    )
-    assert check_cad_report(path) == ()
-    assert_same_marks(result, read_cad_report(path))
 
 
 def test_a_report_of_another_maker_is_read_however_malformed(tmp_path, sources, images):
@@ -197,7 +159,7 @@ def test_a_report_of_another_maker_is_read_however_malformed(tmp_path, sources, 
     assert_same_marks(study_result(*images), report)
     assert (report.summary, report.detections) == ("111242", "111222")
     assert report.images[0].view is View.CC
-    assert {violation.rule for violation in check_cad_report(path)} >= {"relationship"}
+    assert {violation.rule for violation in check_cad_report(path)} >= {"TID4000-6", "TID4000-8", "TID4020-4"}
 
 
 def _coded(value: str, meaning: str) -> pydicom.Dataset:
