@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reread.connectors.results.enhanced_report import EnhancedReportForm
+from reread.connectors.results.film import EnhancedFilmForm
 from reread.connectors.results.forms import Form
 from reread.connectors.results.key_objects import KeyObjectForm
 from reread.connectors.results.measurement_report import MeasurementReportForm
@@ -16,6 +17,7 @@ VIEWER_FORMS: tuple[Form, ...] = (
     SegmentationForm(),
     MeasurementReportForm(),
     OverlayForm(),
+    EnhancedFilmForm(),
     EnhancedReportForm(),
 )
 """in the order in which they are written"""
