@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reread.connectors.results.cine import CineForm
 from reread.connectors.results.enhanced_report import EnhancedReportForm
 from reread.connectors.results.film import EnhancedFilmForm
 from reread.connectors.results.forms import Form
@@ -18,6 +19,7 @@ VIEWER_FORMS: tuple[Form, ...] = (
     MeasurementReportForm(),
     OverlayForm(),
     EnhancedFilmForm(),
+    CineForm(),
     EnhancedReportForm(),
 )
 """in the order in which they are written"""
