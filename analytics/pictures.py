@@ -41,12 +41,18 @@ def marked(grey: Grey, overlay: Overlay, result: ImageResult) -> Picture:
     -------
     RGB, shape (rows, columns, 3).
     """
+    picture = burned_in(grey, overlay)
+    _captions(picture, result)
+    return picture
+
+
+def burned_in(grey: Grey, overlay: Overlay) -> Picture:
+    """A picture of `render_grey` with its marks, without captions: RGB, shape (rows, columns, 3)."""
     picture: Picture = np.repeat(grey[:, :, None], 3, axis=2)
     scale, palette = grey.shape[0] / 900, Palette()
     draw_outlines(picture, overlay, palette, scale=scale)
     for mark in reversed(overlay.marks):
         draw_finding(picture, mark, palette, scale=scale)
-    _captions(picture, result)
     return picture
 
 

@@ -15,6 +15,8 @@ Grey = NDArray[np.uint8]
 GREY_HEIGHT_PX = 1150
 """height of a view on the sheet"""
 _BLACK, _WHITE = 0.0, 250.0
+_LEVELS = 4096
+_CURVE = np.rint(_BLACK + (_WHITE - _BLACK) * np.linspace(0, 1, _LEVELS) ** 1.15).astype(np.uint8)
 _SHARPER = 0.5
 _FLATTER = 0.7
 """part of the slow slope of a raw image that is taken off: its thickness hides its structure"""
@@ -48,9 +50,9 @@ def render_grey(mammogram: Mammogram, result: ImageResult, *, height_px: int = G
     if mammogram.header.for_processing:
         plane = _flattened(plane, inside)
     low, high = _window(plane, inside, result, projection, raw=mammogram.header.for_processing)
-    unit = np.clip((plane - low) * np.float32(1.0 / max(high - low, 1e-4)), 0, 1)
-    cv2.pow(unit, 1.15, unit)
-    grey: Grey = np.rint(_BLACK + (_WHITE - _BLACK) * unit).astype(np.uint8)
+    scale = np.float32((_LEVELS - 1) / max(high - low, 1e-4))
+    levels = np.clip((plane - low) * scale, 0, _LEVELS - 1).astype(np.uint16)
+    grey: Grey = _CURVE[levels]
     if inside.any():
         reach = 2 * max(1, height_px // 100) + 1
         outside = cv2.dilate(inside, np.ones((reach, reach), np.uint8)) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -63,9 +64,9 @@ def _geometry_path(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".plain.jpg") + ".json")
 
 
-def _overlay(raw: dict[str, object]) -> Overlay:
-    def contour(points: object) -> tuple[tuple[float, float], ...]:
-        return tuple((float(x), float(y)) for x, y in points)  # type: ignore[attr-defined]
+def _overlay(raw: dict[str, Any]) -> Overlay:
+    def contour(points: Any) -> tuple[tuple[float, float], ...]:
+        return tuple((float(x), float(y)) for x, y in points)
 
     marks = tuple(
         Mark(
@@ -76,18 +77,18 @@ def _overlay(raw: dict[str, object]) -> Overlay:
             members=contour(item["members"]),
             **{name: float(item[name]) for name in ("score", "x", "y", "half_width", "half_height")},
         )
-        for item in raw["marks"]  # type: ignore[attr-defined]
+        for item in raw["marks"]
     )
     nipple, pixel_mm = raw["nipple"], raw["pixel_mm"]
     return Overlay(
-        width=int(raw["width"]),  # type: ignore[call-overload]
-        height=int(raw["height"]),  # type: ignore[call-overload]
+        width=int(raw["width"]),
+        height=int(raw["height"]),
         skin=contour(raw["skin"]),
         muscle=contour(raw["muscle"]),
         nipple=contour([nipple])[0] if nipple else None,
         nipple_seen=bool(raw["nipple_seen"]),
         marks=marks,
-        pixel_mm=None if pixel_mm is None else float(pixel_mm),  # type: ignore[arg-type]
+        pixel_mm=None if pixel_mm is None else float(pixel_mm),
     )
 
 

@@ -173,6 +173,7 @@ def simulate(
     return 0
 
 
+app.command("reread.deployments.case_pages:case", name="case", help="Write the page of one case as HTML.")
 app.command("reread.deployments.evaluations:evaluate", name="evaluate", help="Compare results with a known truth.")
 app.command("reread.deployments.checking_command:check", name="check", help="Check DICOM results against the standard.")
 
