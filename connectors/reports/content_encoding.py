@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from functools import lru_cache
 
+from pydicom.charset import convert_encodings, default_encoding
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
@@ -36,6 +37,20 @@ def write_content(target: Dataset, root: Item) -> None:
     target[_CONTENT_SEQUENCE] = RawDataElement(  # pydicom parses it when somebody looks at it
         _CONTENT_SEQUENCE, "SQ", len(encoded), encoded, 0, is_implicit_VR=False, is_little_endian=True
     )
+
+
+def keep_encoded(dataset: Dataset) -> None:
+    """Let pydicom write the bytes of `write_content` as they are; call it last, the character set must be known.
+
+    They are ASCII, which is the same in every character set. Without this pydicom would parse and encode them again.
+    """
+    if isinstance(dataset.get_item(_CONTENT_SEQUENCE), RawDataElement):
+        stated = dataset.get("SpecificCharacterSet")
+        dataset.set_original_encoding(
+            is_implicit_vr=False,
+            is_little_endian=True,
+            character_encoding=convert_encodings(stated) if stated else default_encoding,
+        )
 
 
 def content_dataset(root: Item) -> Dataset:

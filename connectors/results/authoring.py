@@ -18,6 +18,7 @@ from reread.analytics.errors import AuthoringFailed
 from reread.analytics.records import Provenance, StudyResult
 from reread.connectors.header_values import equipment_values, source_values
 from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from reread.connectors.reports.content_encoding import keep_encoded
 from reread.connectors.reports.report_options import CadReportOptions
 from reread.connectors.results.cad_sr_form import CAD_SR, CadSrForm
 from reread.connectors.results.capture import CAPTURE, CaptureForm
@@ -142,6 +143,7 @@ def _author(form: str, draft: Draft, case: ResultCase, header: Dataset, folder: 
     dataset.SeriesInstanceUID = case.series_uid(form, draft.series)
     dataset.InstanceNumber = case.result.revision if draft.instance_number is None else draft.instance_number
     path = folder / f"{dataset.SOPInstanceUID}.dcm"
+    keep_encoded(dataset)
     _write(dataset, path, draft.transfer_syntax_uid)
     return AuthoredObject(
         form,
