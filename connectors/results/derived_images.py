@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from pydicom import config
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.valuerep import validate_value
 
 from reread.analytics.errors import AuthoringFailed
 from reread.analytics.records import ImageHeader, Provenance
 from reread.connectors.dicom_parts import quiet_reading
-from reread.connectors.header_values import recorded
+from reread.connectors.header_values import recorded, source_values
 from reread.connectors.mammogram_header import text, values
 from reread.connectors.reports.codes import Code
 from reread.connectors.reports.content_items import reference
@@ -25,13 +27,15 @@ _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _NATIVE = {"", "1.2.840.10008.1.2", EXPLICIT_LITTLE, "1.2.840.10008.1.2.1.99", _BIG_ENDIAN}
 _SIGNATURES = (0x4FFE0001, 0xFFFAFFFA)
 """MAC parameters and digital signatures: of the source, not of a copy"""
+_CHECKED = {"AE", "AS", "CS", "DA", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 
 
 def derived_copy(path: Path, header: ImageHeader) -> tuple[Dataset, str]:
     """All attributes and the encoded pixel data of a source, marked as derived from it.
 
-    Encapsulated pixel data stay as they are; native ones become explicit little endian. Elements that cannot be read
-    are left out; Patient Orientation that holds no directions becomes what was inferred.
+    Encapsulated pixel data stay as they are; native ones become explicit little endian. Elements whose values their VR
+    does not allow are left out (of patient and study: empty), since whoever made the source would not be asked for
+    them; Patient Orientation that holds no directions becomes what was inferred.
 
     Returns
     -------
@@ -49,6 +53,7 @@ def derived_copy(path: Path, header: ImageHeader) -> tuple[Dataset, str]:
         copy = _readable(source, big_endian=syntax == _BIG_ENDIAN or not source.original_encoding[1])
         if "PixelData" not in copy:
             raise AuthoringFailed("a source image of the result has no pixel data any more")
+        copy.update(source_values(path))
         copy["PixelData"].VR = "OW" if native and text(source, "BitsAllocated") != "8" else "OB"
         copy["PixelData"].is_undefined_length = not native
         kind = [part.upper() for part in values(source, "ImageType")]
@@ -80,13 +85,29 @@ def _readable(source: Dataset, *, big_endian: bool) -> Dataset:
 
 
 def _settle(element: DataElement) -> None:
-    """Parse all that is nested, so that nothing is left to fail when it is written."""
+    """Parse and check all that is nested, so that nothing is left to fail when it is written.
+
+    Raises
+    ------
+    ValueError
+        The VR of the element does not allow its value.
+    """
     if element.VR == "SQ":
         for item in element.value:
-            for nested in item:
-                _settle(nested)
+            for tag in list(item.keys()):
+                try:
+                    _settle(item[tag])
+                except Exception:  # as in `_readable`
+                    del item[tag]
     elif " or " in element.VR:
         element.VR = "OW" if isinstance(element.value, bytes) else "US"
+    elif element.VR == "DS" and not element.is_empty:
+        # more digits than 16 characters hold are common, and no reason to lose the number
+        numbers = element.value if element.VM > 1 else [element.value]
+        element.value = [told if len(told := str(part)) <= 16 else f"{float(part):.10g}" for part in numbers]
+    elif element.VR in _CHECKED and not element.is_empty:
+        for part in element.value if element.VM > 1 else [element.value]:
+            validate_value(element.VR, str(part), config.RAISE)
 
 
 def _swap_words(element: DataElement) -> None:

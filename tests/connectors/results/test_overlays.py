@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pydicom
@@ -20,7 +22,7 @@ from reread.connectors.mammograms import read_header, read_mammogram
 from reread.connectors.results.overlays import OVERLAY
 from reread.connectors.results.overlays_plane import overlay_plane, packed
 
-OVERLAYS = {"OverlayRows": 0x10, "OverlayColumns": 0x11, "OverlayType": 0x40}
+DICOM_MG = Path(__file__).parents[3].parent / "shared" / "data" / "dicom-mg"
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -204,6 +206,32 @@ def test_real_images_gain_no_error(tmp_path):
         before, after = pydicom.dcmread(path), pydicom.dcmread(item.path)
         assert after.PixelData == before.PixelData
         assert after.file_meta.TransferSyntaxUID == before.file_meta.TransferSyntaxUID
+
+
+def test_values_that_no_reader_accepts_are_not_passed_on(tmp_path):
+    def dirty(ds):
+        ds.PatientBirthDate = "19600102"
+        ds.add_new(0x00291010, "SH", "short")
+        ds.add_new(0x00290010, "LO", "SOMEONE")
+        ds.ImageComments = "kept"
+
+    path, result, sources = made_image(tmp_path, dirty)
+    content = path.read_bytes().replace(b"19600102", b"00000000").replace(b"SH\x06\x00short ", b"DA\x06\x00short ")
+    path.write_bytes(content)
+    (item,) = author(result, sources, tmp_path / "out", [OVERLAY])
+    assert_valid(item.path)
+    ds = pydicom.dcmread(item.path)
+    assert (ds.PatientBirthDate, ds.ImageComments) == ("", "kept")
+    assert 0x00291010 not in ds
+
+
+@pytest.mark.skipif(not DICOM_MG.is_dir(), reason="the shared mammograms are not here")
+@pytest.mark.parametrize("name", ["GE-Essential-RMLO-jpegll.dcm", "NEMA-WG04-MG1-J2KI.dcm"])
+def test_copies_of_other_devices_are_valid(tmp_path, name):
+    path = DICOM_MG / name
+    image = image_result(read_header(path))
+    (item,) = author(study_result(image), {image.header.sop_instance_uid: path}, tmp_path, [OVERLAY])
+    assert_valid(item.path)
 
 
 def test_a_copy_is_never_measured_again(tmp_path):
