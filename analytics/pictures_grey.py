@@ -38,8 +38,8 @@ def render_grey(mammogram: Mammogram, result: ImageResult, *, height_px: int = G
     projection = hung(result, height_px)
     size = (projection.width_px, projection.height_px)
     finer = height_px >= mammogram.header.rows
-    plane = cv2.resize(mammogram.pixels, size, interpolation=cv2.INTER_LINEAR if finer else cv2.INTER_AREA)
-    plane = np.asarray(plane, np.float32)
+    how = cv2.INTER_LINEAR if finer else cv2.INTER_AREA
+    plane: NDArray[np.float32] = np.asarray(cv2.resize(mammogram.pixels, size, interpolation=how), np.float32)
     if projection.mirrored:
         plane = np.ascontiguousarray(plane[:, ::-1])
     if not finer:

@@ -177,7 +177,8 @@ def _view(
         picture=f"data:image/jpeg;base64,{b64encode(kept[0]).decode('ascii')}" if kept else "",
         overlay=overlay,
         marks=tuple(
-            mark_drawing(mark, anchors.get((uid, mark.kind.value, mark.index), ""), words) for mark in overlay.marks
+            mark_drawing(mark, overlay.width, anchors.get((uid, mark.kind.value, mark.index), ""), words)
+            for mark in overlay.marks
         )
         if overlay
         else (),

@@ -30,6 +30,8 @@ class MarkDrawing:
     members: tuple[tuple[str, str], ...]
     label_x: str
     label_y: str
+    label_before: bool
+    """the label ends there, as there is no room behind the mark"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,10 @@ class HistoryDrawing:
     other_version: bool
 
 
-def mark_drawing(mark: Mark, anchor: str, words: Words) -> MarkDrawing:
+def mark_drawing(mark: Mark, width: int, anchor: str, words: Words) -> MarkDrawing:
     """One mark as SVG."""
     name = words.finding(mark.kind, mark.nature)
+    before = mark.x + mark.half_width + 60 > width
     probability = f"{words.number(100 * mark.score)} %"
     return MarkDrawing(
         anchor=anchor,
@@ -76,8 +79,9 @@ def mark_drawing(mark: Mark, anchor: str, words: Words) -> MarkDrawing:
         title=f"{name}, {words.probability.lower() if words.language == 'en' else words.probability} {probability}",
         lines=tuple(points_text(stroke.tolist()) for stroke in mark_strokes(mark)),
         members=tuple((f"{x:.1f}", f"{y:.1f}") for x, y in mark.members),
-        label_x=f"{mark.x + mark.half_width + 6:.1f}",
+        label_x=f"{mark.x - mark.half_width - 6 if before else mark.x + mark.half_width + 6:.1f}",
         label_y=f"{mark.y - mark.half_height + 8:.1f}",
+        label_before=before,
     )
 
 
@@ -121,7 +125,8 @@ def history_drawing(history: Sequence[Row], study: Row, words: Words) -> History
     span = max(1, dated[-1]["study_date"].toordinal() - first)
 
     def x(row: Row) -> float:
-        return left + 30 + (right - left - 60) * float(row["study_date"].toordinal() - first) / span
+        days: int = row["study_date"].toordinal() - first
+        return left + 30 + (right - left - 60) * days / span
 
     def y(value: float) -> float:
         return bottom - (bottom - top) * value / end
