@@ -2,9 +2,9 @@
 
     python -m benchmarks.author [--quick]
 
-The sheet is `benchmarks.author_sheet`. The report: 20 findings (10 masses, 10 clusters) and 200 single calcifications, with outlines of 32 points and all metrics. What
-is timed is from the result to the bytes of the file: content tree, references, patient and equipment attributes,
-encoding; not the disk.
+The report has 20 findings (10 masses, 10 clusters) and 200 single calcifications, with outlines of 32 points and all
+metrics. What is timed is from the result to the bytes of the file: content tree, references, patient and equipment
+attributes, encoding; not the disk. The sheet is `benchmarks.author_sheet`.
 """
 
 from __future__ import annotations
