@@ -123,9 +123,11 @@ def _code(path: tuple[int, ...], code: Code | None) -> Iterator[Violation]:
         yield Violation(path, "PS3.3-8.8", f"the code {code.value[:16]} has no Coding Scheme Designator")
     if not code.meaning:
         yield Violation(path, "PS3.3-8.8", f"the code {code.value[:16]} has no Code Meaning")
-    elif code.scheme not in ("DCM", "SCT"):
-        return  # the meanings of units and of older SNOMED codes differ from edition to edition
-    elif (meanings := known_meanings(code)) and code.meaning.casefold() not in {name.casefold() for name in meanings}:
+    elif code.scheme != "DCM":
+        return  # the meanings of units and of SNOMED codes differ from edition to edition
+    elif (meanings := known_meanings(code)) and code.meaning.casefold()[:64] not in {
+        name.casefold()[:64] for name in meanings
+    }:
         detail = f"({code.value}, {code.scheme}) means {min(meanings)!r}, not what is written"
         yield Violation(path, "PS3.16-meaning", detail, notice=True)
     elif meanings and code.meaning not in meanings and code.meaning.upper() == code.meaning:
