@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import config
+from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.valuerep import validate_value
@@ -27,6 +28,9 @@ _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _NATIVE = {"", "1.2.840.10008.1.2", EXPLICIT_LITTLE, "1.2.840.10008.1.2.1.99", _BIG_ENDIAN}
 _SIGNATURES = (0x4FFE0001, 0xFFFAFFFA)
 """MAC parameters and digital signatures: of the source, not of a copy"""
+_REPEATING = {group + step for group in (0x5000, 0x6000) for step in range(0, 0x20, 2)}
+_STANDARD_GROUPS = {tag >> 16 for tag in DicomDictionary} | _REPEATING
+"""even groups that the standard knows; some devices write others"""
 _CHECKED = {"AE", "AS", "CS", "DA", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 
 
@@ -68,10 +72,10 @@ def derived_copy(path: Path, header: ImageHeader) -> tuple[Dataset, str]:
 
 
 def _readable(source: Dataset, *, big_endian: bool) -> Dataset:
-    """Elements that can be parsed, group lengths and signatures aside; words of big endian data are swapped."""
+    """Elements that can be parsed, without group lengths, signatures and groups of no standard; words are swapped."""
     copy = Dataset()
     for tag in sorted(source.keys()):
-        if tag.element == 0 or int(tag) in _SIGNATURES:
+        if tag.element == 0 or int(tag) in _SIGNATURES or not (tag.is_private or tag.group in _STANDARD_GROUPS):
             continue
         try:
             element = source[tag]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import cos, hypot, pi, sin
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +21,7 @@ Point = tuple[float, float]
 MARGIN_MM = 1.0
 """between a finding and its mark, so that the line does not lie on the edge that it points at"""
 _STEPS = 1000
-_TOLERANCE = 1e-3
+_TOLERANCE = 5e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def enclosing_ellipse(points: Contour, margin_px: Point) -> Ellipse:
     """The smallest ellipse around the points, each with a lozenge of the margin around it.
 
     Khachiyan's ascent (Todd and Yildirim, Discrete Appl. Math. 155, 2007, 1731), then scaled so that no point is
-    outside; its area is within a few tenths of a percent of the smallest.
+    outside; its area is within a percent of the smallest.
 
     Raises
     ------
@@ -123,9 +124,11 @@ def enclosing_ellipse(points: Contour, margin_px: Point) -> Ellipse:
     middle = cloud.mean(axis=0)
     size = float(np.abs(cloud - middle).max())
     centred = (cloud - middle) / size
-    weights = _ascent(centred)
-    centre = weights @ centred
-    spread = (centred * weights[:, None]).T @ centred - np.outer(centre, centre)
+    # only corners of the hull can be touched; that they are rounded to float32 here is made good by the scaling
+    corners = cv2.convexHull(centred.astype(np.float32)).reshape(-1, 2).astype(np.float64)
+    weights = _ascent(corners)
+    centre = weights @ corners
+    spread = (corners * weights[:, None]).T @ corners - np.outer(centre, centre)
     values, vectors = np.linalg.eigh(spread)
     away = (centred - centre) @ vectors
     scale = float(np.sqrt((away**2 / values).sum(axis=1).max()))

@@ -214,6 +214,7 @@ def test_values_that_no_reader_accepts_are_not_passed_on(tmp_path):
         ds.add_new(0x00291010, "SH", "short")
         ds.add_new(0x00290010, "LO", "SOMEONE")
         ds.ImageComments = "kept"
+        ds.add_new(0xEAEA0102, "LO", "in no standard")
 
     path, result, sources = made_image(tmp_path, dirty)
     content = path.read_bytes().replace(b"19600102", b"00000000").replace(b"SH\x06\x00short ", b"DA\x06\x00short ")
@@ -222,7 +223,8 @@ def test_values_that_no_reader_accepts_are_not_passed_on(tmp_path):
     assert_valid(item.path)
     ds = pydicom.dcmread(item.path)
     assert (ds.PatientBirthDate, ds.ImageComments) == ("", "kept")
-    assert 0x00291010 not in ds
+    assert 0x00291010 not in ds and 0xEAEA0102 not in ds
+    assert 0x00290010 in ds
 
 
 @pytest.mark.skipif(not DICOM_MG.is_dir(), reason="the shared mammograms are not here")
