@@ -126,10 +126,10 @@ def history_drawing(history: Sequence[Row], study: Row, words: Words) -> History
 
     def x(row: Row) -> float:
         days: int = row["study_date"].toordinal() - first
-        return left + 30 + (right - left - 60) * days / span
+        return float(left + 30 + (right - left - 60) * days / span)
 
     def y(value: float) -> float:
-        return bottom - (bottom - top) * value / end
+        return float(bottom - (bottom - top) * value / end)
 
     same = {row["study_instance_uid"]: row["version"] == study["version"] for row in dated}
     ticks, taken = [], 1e9
