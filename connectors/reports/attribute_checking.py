@@ -38,7 +38,9 @@ def check_attributes(dataset: Dataset) -> Iterator[Violation]:
         if not text(dataset, keyword):
             yield Violation((), "PS3.3-sop-common", f"{keyword} is missing, type 1 of sop common", keyword)
     part = text(dataset, "BodyPartExamined")
-    if part in _PAIRED and "Laterality" not in dataset and not text(dataset, "ImageLaterality"):
+    # multi-frame images with functional groups tell it for each frame
+    told = "Laterality" in dataset or "SharedFunctionalGroupsSequence" in dataset
+    if part in _PAIRED and not told and not text(dataset, "ImageLaterality"):
         detail = "Laterality is missing, type 2C for one of a pair of body parts"
         yield Violation((), "PS3.3-general-series", detail, "Laterality")
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import MediaStorageDirectoryStorage
 
 from reread.analytics.errors import InputError, NotAMammogram
 from reread.connectors.careful_reading import read_careful_header
@@ -97,7 +99,7 @@ def check_file(path: Path, images: Mapping[str, ImageFacts]) -> CheckedFile:
             found += check_attributes(dataset)
             found += check_compression(dataset, _syntax(dataset))
     except NotAMammogram as error:
-        return CheckedFile(path, "other", error=str(error))
+        return CheckedFile(path, "other" if _is_directory(path) else "", error=str(error))
     except InputError as error:
         return CheckedFile(path, "", error=str(error))
     except Exception as error:  # bytes that no parser expects: a checker reports them and goes on
@@ -165,6 +167,15 @@ def _marked(path: Path) -> bool:
             return file.read(132)[128:] == b"DICM"
     except OSError:
         return True
+
+
+def _is_directory(path: Path) -> bool:
+    """Whether it is the DICOMDIR of a medium, which is no instance (PS3.10 8.6)."""
+    try:
+        with quiet_reading():
+            return text(read_file_meta_info(path), "MediaStorageSOPClassUID") == MediaStorageDirectoryStorage
+    except Exception:  # cut off within the meta information
+        return False
 
 
 def _syntax(dataset: Dataset) -> str:
