@@ -240,6 +240,10 @@ class Shape:
     nipple_distance_mm: float | None
     chest_wall_distance_mm: float
     """to the muscle's edge where one was found, else to the chest wall's edge of the image; 0 inside the muscle"""
+    short_axis: Contour = ()
+    """the two ends of the widest extent square to the long axis (x_px, y_px); empty: not measured"""
+    short_axis_mm: float | None = None
+    """its length; that of the long axis is `Finding.size_mm`"""
 
 
 @dataclass(frozen=True, slots=True)
