@@ -74,10 +74,10 @@ def find_calcifications(
     nipple
         For the distance of each cluster from it.
     calibration
-        From evidence to score; None: the built-in table.
+        From evidence to score; None: what the built-in table has for this kind of image.
     """
     parameters = parameters or CalcificationParameters()
-    calibration = calibration or built_in_table().kinds[FindingKind.CALCIFICATION]
+    calibration = calibration or built_in_table().of(mammogram.header, FindingKind.CALCIFICATION)
     frame = resample(
         mammogram, parameters.spacing_mm, mirrored=not breast.region.chest_wall_on_left, crop_px=breast.crop_px
     )

@@ -103,6 +103,8 @@ class Acquisition:
     """Distance Source to Detector (0018,1110)"""
     log_range: float | None = None
     """natural logarithms of exposure from 0 to 1 of `Mammogram.pixels`; None: not raw, or the scale is not known"""
+    detector_type: str = ""
+    """Detector Type (0018,7004): DIRECT, SCINTILLATOR, STORAGE or FILM (PS3.3 C.8.11.4)"""
 
 
 @dataclass(frozen=True, slots=True)

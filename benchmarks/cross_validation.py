@@ -22,7 +22,7 @@ from reread.analytics.asymmetry import AsymmetryParameters, compared
 from reread.analytics.breast import find_breast
 from reread.analytics.calcifications import CalcificationParameters, find_calcifications
 from reread.analytics.calcifications_spots import SpotParameters
-from reread.analytics.calibration import built_in_table
+from reread.analytics.calibration import ImageKind, built_in_table
 from reread.analytics.masses import MassParameters, find_masses
 from reread.analytics.masses_maps import MassMapParameters
 from reread.analytics.nipple import find_nipple
@@ -73,7 +73,7 @@ def measure_variants(path: Path) -> Measured:
 
 
 def _mass_settings(truth: Truth, measured: Sequence[Measured]) -> dict[str, dict[str, Candidates]]:
-    calibration = built_in_table().kinds[FindingKind.MASS]
+    calibration = built_in_table().entries[ImageKind.FILM, FindingKind.MASS]
     by_woman = defaultdict(list)
     for image in measured:
         by_woman[truth.woman_of[image[0]]].append(image)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+
 from pydicom.dataset import Dataset
 
-from reread.analytics.calibration import Calibration
+from reread.analytics.calibration import Calibration, built_in_table, image_kind
+from reread.analytics.measurement import NAME
+from reread.analytics.records import FindingKind, ImageHeader, Provenance
 from reread.connectors import cad_codes as c
 from reread.connectors.content_items import code, container, number, text
 
@@ -12,6 +17,29 @@ RECOMMENDED = 0
 """what a display should start with: the point with the fewest marks"""
 
 _NAMES = ("few marks", "medium", "many marks")
+
+
+def calibrated(
+    images: Sequence[ImageHeader], kind: FindingKind | None, provenance: Provenance
+) -> list[tuple[Calibration | None, list[ImageHeader]]]:
+    """Images with one calibration together: digitised film, digital for presentation and raw images have their own.
+
+    Parameters
+    ----------
+    kind
+        What was looked for; None: something without operating points.
+
+    Returns
+    -------
+    list
+        Calibration and images, which keep their order. One entry without calibration for what has no operating
+        points, and for another analysis, whose points nobody measured here.
+    """
+    if kind is None or provenance.algorithm != NAME:
+        return [(None, list(images))]
+    table = built_in_table()
+    parts = [list(part) for _, part in groupby(sorted(images, key=image_kind), key=image_kind)]
+    return [(table.of(part[0], kind), part) for part in parts]
 
 
 def operating_point_items(calibration: Calibration | None) -> list[Dataset]:

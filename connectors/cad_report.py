@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from reread.analytics.calibration import built_in_table
-from reread.analytics.measurement import NAME
+from reread.analytics.calibration import Calibration
 from reread.analytics.records import FindingKind, ImageHeader, ImageResult, Provenance, StudyResult
 from reread.connectors import cad_codes as c
 from reread.connectors.cad_codes import CadReportOptions, Code, in_profile
 from reread.connectors.cad_findings import algorithm_items, image_impression, study_impression
-from reread.connectors.cad_operating_points import operating_point_items
+from reread.connectors.cad_operating_points import calibrated, operating_point_items
 from reread.connectors.content_items import by_reference, code, container, date, image, number, text, time
 from reread.connectors.header_values import valid_date, valid_time
 
@@ -114,32 +113,35 @@ def _detections(
     options: CadReportOptions,
 ) -> Dataset:
     """TID 4015 and 4017: every detector ran on every image that succeeded (R0.365)."""
-    done = [targets[item.header.sop_instance_uid] for item in images if item.succeeded]
+    images = tuple(images)
+    done = [item.header for item in images if item.succeeded]
     failed = [targets[item.header.sop_instance_uid] for item in images if not item.succeeded] + rejected
-    # another analysis has its own operating points, which nobody measured here
-    known = built_in_table().kinds if provenance.algorithm == NAME else {}
     detectors = {c.MASS: FindingKind.MASS, c.CLUSTER: FindingKind.CALCIFICATION}
 
-    def performed(entries: list[tuple[int, ...]]) -> list[Dataset]:
-        return [
-            code(
-                "CONTAINS",
-                c.DETECTION,
-                in_profile(kind, options),
-                [
-                    *algorithm_items(provenance),
-                    *(by_reference("HAS PROPERTIES", entry) for entry in entries),
-                    *(operating_point_items(known.get(detectors[kind])) if kind in detectors else []),
-                ],
-            )
-            for kind in (c.MASS, c.CLUSTER, c.BREAST_GEOMETRY)
-        ]
+    def performed(kind: Code, entries: list[tuple[int, ...]], calibration: Calibration | None) -> Dataset:
+        return code(
+            "CONTAINS",
+            c.DETECTION,
+            in_profile(kind, options),
+            [
+                *algorithm_items(provenance),
+                *(by_reference("HAS PROPERTIES", entry) for entry in entries),
+                *(operating_point_items(calibration) if kind in detectors else []),
+            ],
+        )
 
     below = []
     if done:
-        below.append(container("INFERRED FROM", c.SUCCESSFUL_DETECTIONS, performed(done)))
+        # an item for each kind of image, as each has operating points of its own
+        succeeded = [
+            performed(kind, [targets[header.sop_instance_uid] for header in headers], calibration)
+            for kind in (c.MASS, c.CLUSTER, c.BREAST_GEOMETRY)
+            for calibration, headers in calibrated(done, detectors.get(kind), provenance)
+        ]
+        below.append(container("INFERRED FROM", c.SUCCESSFUL_DETECTIONS, succeeded))
     if failed:
-        below.append(container("INFERRED FROM", c.FAILED_DETECTIONS, performed(failed)))
+        attempted = [performed(kind, failed, None) for kind in (c.MASS, c.CLUSTER, c.BREAST_GEOMETRY)]
+        below.append(container("INFERRED FROM", c.FAILED_DETECTIONS, attempted))
     return code("CONTAINS", c.DETECTIONS, _status(bool(done), bool(failed)), below)
 
 

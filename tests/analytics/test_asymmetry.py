@@ -9,7 +9,7 @@ from phantoms import phantom
 
 from reread.analytics.asymmetry import AsymmetryParameters, compared, difference
 from reread.analytics.breast import find_breast
-from reread.analytics.calibration import built_in_table
+from reread.analytics.calibration import ImageKind, built_in_table
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.nipple import find_nipple
 from reread.analytics.pectoral import find_pectoral
@@ -17,7 +17,7 @@ from reread.analytics.records import Finding, FindingKind, Laterality, Mammogram
 from reread.analytics.signatures import MUSCLE, grid_of, signature_of, to_cells, to_pixels
 from reread.analytics.study import combine_study
 
-CALIBRATION = built_in_table().kinds[FindingKind.MASS]
+CALIBRATION = built_in_table().entries[ImageKind.FILM, FindingKind.MASS]
 L, R = Laterality.LEFT, Laterality.RIGHT
 
 
