@@ -13,9 +13,9 @@ from reread.connectors.spool import check_uid
 _JPEG_QUALITY = 88
 
 
-def picture_path(folder: Path, study_instance_uid: str, sop_instance_uid: str) -> Path:
-    """Where the picture of an image lies (NotDicom if a UID cannot name a file)."""
-    return folder / check_uid(study_instance_uid) / f"{check_uid(sop_instance_uid)}.jpg"
+def picture_path(folder: Path, study_instance_uid: str, algorithm: str, sop_instance_uid: str) -> Path:
+    """Where the picture of an image with the marks of an algorithm lies (NotDicom if a UID cannot name a file)."""
+    return folder / check_uid(study_instance_uid) / algorithm / f"{check_uid(sop_instance_uid)}.jpg"
 
 
 def save_picture(picture: NDArray[np.uint8], path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from reread.analytics.errors import RereadError
 from reread.deployments.terminal import console, this_program
@@ -23,6 +26,7 @@ def demo(*, data: Path = Path("reread-data/demo")) -> int:
     quiet_prefect(data / "prefect")
     from reread.deployments import consoles
     from reread.deployments.demo import QUERIES, run_demo
+    from reread.tasks.outcomes import unusable_images
 
     with consoles.progress_bar(console):
         outcome = run_demo(data, lambda line: console.print(f"[cyan]·[/] {line}"))
@@ -34,7 +38,7 @@ def demo(*, data: Path = Path("reread-data/demo")) -> int:
             f"[green]Nothing to do:[/] the archive's {report.arrivals.studies_found} studies were measured before, "
             "no image was fetched and no result was sent again."
         )
-    consoles.rejection_lines(console, [image for case in report.outcomes for image in case.rejected])
+    consoles.rejection_lines(console, unusable_images(report.outcomes))
     console.print(
         f"{report.headline}; the archive holds {outcome.results_in_archive} result objects. {outcome.seconds:.0f} s."
     )
@@ -46,7 +50,13 @@ def demo(*, data: Path = Path("reread-data/demo")) -> int:
     return 1 if report.failed or report.arrivals.problems else 0
 
 
-def measure(*paths: Path, out: Path, workers: int = 0, model: Path | None = None) -> int:
+def measure(
+    *paths: Path,
+    out: Path,
+    workers: int = 0,
+    model: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
+    built_in: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
     """Measure DICOM files or folders; no PACS, no Prefect, no database.
 
     Parameters
@@ -58,7 +68,9 @@ def measure(*paths: Path, out: Path, workers: int = 0, model: Path | None = None
     workers
         Processes; 0: one per core.
     model
-        File that describes an own ONNX model, which measures instead of the built-in analysis.
+        File that describes an own ONNX model, which measures instead of the built-in analysis; may be repeated.
+    built_in
+        With --model: the built-in analysis measures too.
     """
     from reread.deployments import consoles, folder_runs
     from reread.deployments.workers import available_cores
@@ -66,7 +78,9 @@ def measure(*paths: Path, out: Path, workers: int = 0, model: Path | None = None
     if not paths:
         raise RereadError("name at least one file or folder")
     with consoles.progress_bar(console):
-        outcome = folder_runs.measure_paths(paths, out, workers=workers or available_cores(), model=model)
+        outcome = folder_runs.measure_paths(
+            paths, out, workers=workers or available_cores(), models=model, built_in=built_in
+        )
     console.print(consoles.case_table(outcome.outcomes))
     consoles.rejection_lines(console, outcome.rejected)
     for path in outcome.files:

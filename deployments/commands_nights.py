@@ -86,6 +86,7 @@ def night(*, settings: SettingsFile = None) -> int:
     from reread.deployments.night_runs import run_night
     from reread.deployments.site_plan import folders_of
     from reread.deployments.site_services import listening, only_night, opened_site
+    from reread.tasks.outcomes import unusable_images
 
     with (
         only_night(site),
@@ -99,7 +100,7 @@ def night(*, settings: SettingsFile = None) -> int:
     report = outcome.report
     if report.outcomes:
         console.print(consoles.case_table(report.outcomes))
-    consoles.rejection_lines(console, [image for case in report.outcomes for image in case.rejected])
+    consoles.rejection_lines(console, unusable_images(report.outcomes))
     consoles.rejection_lines(console, report.rejected)
     for problem in report.arrivals.problems:
         console.print(f"[red]{escape(problem)}[/]", soft_wrap=True)

@@ -1,7 +1,8 @@
 """Settle shards: a worker that dies is a poison image to isolate, not a lost night.
 
 A dead worker is no failed task: Prefect leaves the future pending and `result` raises Dask's `KilledWorker`. The
-shard is then split in halves; when one study is left, its images are probed alone, and those that kill are named.
+shard is then split in halves, by studies and then by analyses; when one study and one analysis are left, the images
+are probed alone, and those that kill are named. So an analysis that kills workers costs its own results only.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from distributed import KilledWorker
 
 from reread.analytics.reasons import Reason
 from reread.connectors.ledger_records import Instance
-from reread.tasks.outcomes import StudyOutcome
+from reread.connectors.onnx_models import analysis_of
+from reread.tasks.outcomes import StudyOutcome, provenance_of
 from reread.tasks.shards import Shard, ShardReport
 
 
@@ -88,9 +90,11 @@ def _given_up(shard: Shard, answer: object) -> ShardReport:
                 revision=work.revision,
                 woman=work.woman,
                 source=work.instances[0].source if work.instances else "",
+                provenance=provenance_of(analysis_of(model), shard.run_id),
                 failure=Reason.WORKER_DIED if died else Reason.MEASUREMENT_FAILED,
                 detail=type(answer).__name__ if died else f"{type(answer).__name__}: {answer}"[:200],
             )
             for work in shard.works
+            for model in shard.models
         )
     )

@@ -14,7 +14,7 @@ from made_models import bright_spots, constant, described
 
 from reread.analytics.errors import SettingsInvalid
 from reread.connectors.ledger import open_ledger
-from reread.connectors.onnx_models import analysis_of, sha256_of_weights
+from reread.connectors.onnx_models import sha256_of_weights
 from reread.connectors.states import StudyState
 from reread.connectors.warehouse import Warehouse
 from reread.deployments.cli import app
@@ -51,8 +51,8 @@ def test_from_settings_to_findings(tmp_path):
         report = run_shard(shard)
         book_report(ledger, plan, report, "run-1")
         assert ledger.study_work("2.25.1", 1).state in (StudyState.MEASURED, StudyState.DELIVERED)
-        analysis = analysis_of(plan.route_of("import").model)
-        assert ledger.is_measured("2.25.1", 1, "my-model", "1.0", analysis.parameters_digest)
+        (done,) = ledger.measurements("2.25.1", 1)
+        assert (done.algorithm, done.version) == ("my-model", "1.0")
         ledger.requeue_study("2.25.1", 1)
         assert cut_night(ledger, plan, "run-2") == ()  # measured with these weights
         ledger.requeue_study("2.25.1", 1)
@@ -67,7 +67,7 @@ def test_from_settings_to_findings(tmp_path):
         "SELECT algorithm, version, parameters_digest, count(*) FROM findings GROUP BY ALL ORDER BY ALL"
     )
     assert [row[0] for row in rows.rows] == ["my-model", "reread-mammography"]
-    assert rows.rows[0][1:3] == ("1.0", analysis.parameters_digest)
+    assert rows.rows[0][1:3] == ("1.0", done.parameters_digest)
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ def test_measure_with_a_model_gives_the_same_tables_each_time(tmp_path):
     tables = []
     for number, workers in ((1, 1), (2, 2)):
         out = tmp_path / f"out{number}"
-        outcome = measure_paths([tmp_path / "in"], out, workers=workers, model=model)
+        outcome = measure_paths([tmp_path / "in"], out, workers=workers, models=[model])
         assert [case.failure for case in outcome.outcomes] == [None]
         found = pq.read_table(out / "findings.parquet").drop_columns(["run_id", "recorded_at"])
         assert found.num_rows >= 1
@@ -141,9 +141,10 @@ def test_a_route_with_an_unknown_or_unusable_model_stops_the_start(tmp_path):
     used = Settings(data=tmp_path, models=(good, bad), routes=(RouteGroup(source="import", analyses=("bad",)),))
     with pytest.raises(SettingsInvalid, match="model bad: SHA-256"):
         plan_of(used)
-    (tmp_path / "two.toml").write_text('[[routes]]\nsource = "import"\nanalyses = ["mammography", "my-model"]\n')
-    with pytest.raises(SettingsInvalid, match=r"routes\.0\.analyses"):
-        load_settings(tmp_path / "two.toml")
+    for words, cause in (("", "at least 1 item"), ('"mammography", "mammography"', "analyses: each name once")):
+        (tmp_path / "bad.toml").write_text(f'[[routes]]\nsource = "import"\nanalyses = [{words}]\n')
+        with pytest.raises(SettingsInvalid, match=cause):
+            load_settings(tmp_path / "bad.toml")
 
 
 def test_the_doctor_looks_at_models(tmp_path):

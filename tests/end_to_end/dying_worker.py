@@ -22,6 +22,7 @@ def main(home: Path) -> None:
         from prefect import flow, task
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
+        from reread.analytics.records import Provenance
         from reread.connectors.ledger_records import Instance, StudyWork
         from reread.connectors.mammograms import ReadLimits
         from reread.deployments.clusters import task_runner
@@ -31,6 +32,8 @@ def main(home: Path) -> None:
         from reread.tasks.settling import settle
         from reread.tasks.shards import Shard, ShardReport
 
+        stamp = Provenance("a", "1", "0" * 16, "run", "2026-11-21T00:00:00Z")
+
         @task
         def work(shard):
             uids = {instance.sop_instance_uid for each in shard.works for instance in each.instances}
@@ -38,7 +41,9 @@ def main(home: Path) -> None:
                 os._exit(1)  # as a codec that crashes does
             left_out = ",".join(shard.deadly)
             return ShardReport(
-                tuple(StudyOutcome(each.study_instance_uid, 1, "w", "s", detail=left_out) for each in shard.works)
+                tuple(
+                    StudyOutcome(each.study_instance_uid, 1, "w", "s", stamp, detail=left_out) for each in shard.works
+                )
             )
 
         @task

@@ -8,6 +8,7 @@ import pytest
 from distributed import KilledWorker
 from hypothesis import given
 from hypothesis import strategies as st
+from made_studies import PROVENANCE
 
 from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage
@@ -88,7 +89,7 @@ class Cluster:
             for i in work.instances
             if i.sop_instance_uid in shard.deadly
         )
-        return StudyOutcome(work.study_instance_uid, work.revision, work.woman, "pacs", rejected=rejected)
+        return StudyOutcome(work.study_instance_uid, work.revision, work.woman, "pacs", PROVENANCE, rejected=rejected)
 
 
 def test_without_deaths_each_shard_is_settled_once():
