@@ -6,6 +6,7 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
+from dies_on_purpose import own_model_dies
 from made_nights import night_plan, phantom_file, phantom_study, take_in
 
 pytest.importorskip("onnx", reason="the test makes its models with onnx")
@@ -13,6 +14,7 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 from made_models import bright_spots, constant, described
 
 from reread.analytics.errors import SettingsInvalid
+from reread.analytics.reasons import Reason
 from reread.connectors.ledger import open_ledger
 from reread.connectors.onnx_models import sha256_of_weights
 from reread.connectors.states import StudyState
@@ -98,6 +100,45 @@ def test_a_density_model_on_the_command_line(tmp_path):
     (row,) = pq.read_table(tmp_path / "out" / "density.parquet").to_pylist()
     assert (row["percent_density"], row["algorithm"]) == (25.0, "my-model")
     assert pq.read_table(tmp_path / "out" / "findings.parquet").num_rows == 0
+
+
+@pytest.mark.slow
+def test_several_models_and_the_built_in_analysis_measure_a_folder(tmp_path, capsys):
+    phantom_study(tmp_path / "in", count=2)
+    spots = described(bright_spots(tmp_path / "spots.onnx"))
+    number = described(constant(tmp_path / "c.onnx", 0.25), name="number", output='kind = "density"\nscale = 100.0')
+    out = tmp_path / "out"
+    command = ["measure", str(tmp_path / "in"), "--out", str(out), "--workers", "1"]
+    code = app([*command, "--model", str(spots), "--model", str(number), "--built-in"], result_action="return_value")
+    assert code == 0
+    said = capsys.readouterr().out
+    names = ["reread-mammography", "my-model", "number"]
+    assert [said.count(f" {name} ") for name in names] == [1, 1, 1], said
+    for table in ("images", "studies", "quality"):
+        found = pq.read_table(out / f"{table}.parquet")["algorithm"].to_pylist()
+        assert found == [name for name in names for _ in range(len(found) // 3)], table
+    algorithms = set(pq.read_table(out / "density.parquet")["algorithm"].to_pylist())
+    assert algorithms == {"reread-mammography", "number"}
+    assert len(list((out / "dicom").rglob("*.dcm"))) == 6
+    assert len(list((out / "pictures").rglob("*.jpg"))) == 6
+    with pytest.raises(SettingsInvalid, match="two models are named my-model"):
+        app([*command, "--model", str(spots), "--model", str(spots)], result_action="return_value")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "reason"), [("deadly", Reason.WORKER_DIED), ("cursed", Reason.MEASUREMENT_FAILED)])
+def test_a_model_that_fails_costs_its_own_results_on_that_image(tmp_path, name, reason):
+    first, _ = phantom_study(tmp_path / "in", count=2)
+    first.rename(first.with_name(f"{name}.dcm"))
+    spots = described(bright_spots(tmp_path / "spots.onnx"))
+    outcome = measure_paths(
+        [tmp_path / "in"], tmp_path / "out", workers=2, models=[spots], built_in=True, reread=own_model_dies
+    )
+    assert [(case.provenance.algorithm, case.views) for case in outcome.outcomes] == [
+        ("reread-mammography", "R CC, L CC"),
+        ("my-model", "L CC"),
+    ]
+    assert [(image.path.rsplit("/", 1)[-1], image.reason) for image in outcome.rejected] == [(f"{name}.dcm", reason)]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_studies import PROVENANCE
 
+from reread.analytics.model_input import InputPreparation
+from reread.analytics.model_output import OutputKind, OutputMapping
 from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage
 from reread.connectors.authoring import ResultFormat
 from reread.connectors.ledger_records import Instance, StudyWork
 from reread.connectors.mammograms import ReadLimits
-from reread.tasks.outcomes import StudyOutcome
+from reread.connectors.onnx_models import OnnxModel, analysis_of
+from reread.tasks.outcomes import StudyOutcome, provenance_of
 from reread.tasks.plans import Folders
 from reread.tasks.settling import settle
 from reread.tasks.shards import Shard, ShardReport
@@ -31,6 +36,11 @@ def shard_of(*sizes: int) -> Shard:
         for n, size in enumerate(sizes)
     )
     return Shard("00000", "run", Folders(Path("data")), works, (tuple(ResultFormat),) * len(works), ReadLimits())
+
+
+def own_model(name: str) -> OnnxModel:
+    output = OutputMapping(OutputKind.IMAGE_SCORE)
+    return OnnxModel(name, "1", Path("none.onnx"), "0" * 64, InputPreparation(32, 32), output)
 
 
 class Settled:
@@ -168,3 +178,44 @@ def test_whichever_images_kill_they_alone_are_lost(sizes, places):
     assert set(found) == {f"2.25.{n}" for n in range(len(sizes))}
     assert {i.sop_instance_uid for outcome in found.values() for i in outcome.rejected} == poison
     assert all(outcome.failure is None for outcome in found.values())
+
+
+@given(
+    st.lists(st.integers(1, 3), min_size=1, max_size=6),
+    st.integers(1, 3),
+    st.sets(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 2)), max_size=4),
+)
+def test_whichever_analyses_kill_on_whichever_images_they_alone_are_lost(sizes, analyses, places):
+    models = (None, own_model("a"), own_model("b"))[:analyses]
+    names = [analysis_of(model).name for model in models]
+    poison = {
+        (f"2.25.{n}.{k}", models[which])
+        for n, k, which in places
+        if n < len(sizes) and k < sizes[n] and which < analyses
+    }
+
+    class Picky(Cluster):
+        def submit(self, shard: Shard) -> Settled:
+            uids = {i.sop_instance_uid for work in shard.works for i in work.instances} - set(shard.deadly)
+            if poison & set(product(uids, shard.models)):
+                return self.death()
+            return Settled(
+                ShardReport(
+                    tuple(
+                        replace(self.measured(work, shard), provenance=provenance_of(analysis_of(model), "run"))
+                        for work in shard.works
+                        for model in shard.models
+                    )
+                )
+            )
+
+        def probe(self, shard: Shard, one: Instance) -> Settled:
+            return self.death() if poison & set(product([one.sop_instance_uid], shard.models)) else Settled(True)
+
+    cluster = Picky()
+    settle((replace(shard_of(*sizes), models=models),), cluster.submit, cluster.probe, cluster.reports.append)
+    outcomes = [outcome for report in cluster.reports for outcome in report.outcomes]
+    keys = [(outcome.study_instance_uid, outcome.provenance.algorithm) for outcome in outcomes]
+    assert sorted(keys) == sorted(product([f"2.25.{n}" for n in range(len(sizes))], names))
+    lost = {(image.sop_instance_uid, o.provenance.algorithm) for o in outcomes for image in o.rejected}
+    assert lost == {(uid, analysis_of(model).name) for uid, model in poison}
