@@ -36,10 +36,11 @@ RATES = (0.25, 0.5, 1.0, 2.0, 4.0)
 CHOSEN_AT = (0.5, 1.0, 2.0)
 
 MASSES = {
-    "rings": (1.0, 0.0, 0.0, 0.0),
-    "rings, band": (1.0, 1.0, 0.0, 0.0),
-    "rings, band, contrast": (1.0, 1.0, 1.0, 0.0),
-    "all four": (1.0, 1.0, 1.0, 1.0),
+    "rings": MassMapParameters(weights=(1.0, 0.0, 0.0, 0.0)),
+    "rings, band": MassMapParameters(weights=(1.0, 1.0, 0.0, 0.0)),
+    "rings, band, contrast": MassMapParameters(weights=(1.0, 1.0, 1.0, 0.0)),
+    "all four": MassMapParameters(),
+    "all four, brightness not by rank": MassMapParameters(brightness_by_rank=False),
 }
 LEFT_RIGHT = (0.0, 0.0625, 0.125, 0.25)
 CLUSTERS = {
@@ -59,10 +60,7 @@ def measure_variants(path: Path) -> Measured:
     breast = find_breast(mammogram)
     pectoral = find_pectoral(breast, mammogram.header.view)
     nipple = find_nipple(breast, pectoral)
-    masses = {
-        name: find_masses(breast, pectoral, MassParameters(maps=MassMapParameters(weights=weights)))
-        for name, weights in MASSES.items()
-    }
+    masses = {name: find_masses(breast, pectoral, MassParameters(maps=maps)) for name, maps in MASSES.items()}
     clusters = {
         name: [
             (f.x_px, f.y_px, f.evidence or 0.0) for f in find_calcifications(mammogram, breast, pectoral, parameters)
