@@ -134,6 +134,44 @@ def test_a_study_that_kills_though_each_image_alone_does_not_is_given_up():
     assert found["2.25.1"].failure is None
 
 
+def test_whoever_was_on_the_same_worker_is_not_blamed():
+    class Crowded(Cluster):
+        """One worker that has everything at once: a death is that of all that is not done."""
+
+        def __init__(self, poison: set[str]) -> None:
+            super().__init__(poison)
+            self.there: list[Answer] = []
+
+        def submit(self, shard: Shard) -> Settled:
+            return Answer(self, super().submit(shard).answer)
+
+        def probe(self, shard: Shard, one: Instance) -> Settled:
+            assert all(answer.done for answer in self.there), "probed beside others"
+            return Answer(self, super().probe(shard, one).answer)
+
+    class Answer(Settled):
+        def __init__(self, cluster: Crowded, answer: object) -> None:
+            super().__init__(answer)
+            self.cluster, self.done = cluster, False
+            cluster.there.append(self)
+
+        def result(self, *, raise_on_failure: bool = True) -> object:
+            undone = [other for other in self.cluster.there if not other.done]
+            deaths = [other.answer for other in undone if isinstance(other.answer, KilledWorker)]
+            for other in undone if deaths else [self]:
+                other.done = True
+                other.answer = deaths[0] if deaths else other.answer
+            return super().result(raise_on_failure=raise_on_failure)
+
+    found = Crowded(poison={"2.25.1.0", "2.25.4.1"}).settle(*(shard_of(2, 2, 2, 2, 2, 2).halves()))
+    assert {uid: [i.sop_instance_uid for i in o.rejected] for uid, o in found.items()} == {
+        **{f"2.25.{n}": [] for n in range(6)},
+        "2.25.1": ["2.25.1.0"],
+        "2.25.4": ["2.25.4.1"],
+    }
+    assert all(outcome.failure is None for outcome in found.values())
+
+
 def test_a_worker_that_keeps_dying_comes_to_an_end():
     class Deadly(Cluster):
         def submit(self, shard: Shard) -> Settled:
