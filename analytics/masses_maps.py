@@ -10,13 +10,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.special import ndtri
 
 from reread.analytics.breast import SegmentedBreast
 from reread.analytics.frame import Frame, Mask, Plane, blur_inside, resize_frame
 from reread.analytics.pectoral import SegmentedPectoral
-
-_TAIL = 1e-3  # ranks beyond this share are all alike: 3.1 standard deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +40,6 @@ class MassMapParameters:
     """weight of the weakest quarter of the directions: fibres converge from two sides, masses from all"""
     brightness_mm: float = 2.0
     """standard deviation of the smoothing before brightness is compared"""
-    brightness_by_rank: bool = True
-    """brightness counts by its rank in the breast, so that no grey curve of a film or a device changes it"""
     weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     """of rings, sliding band, contrast and brightness; equal on purpose, see `mass_maps`"""
     skin_mm: float = 4.0
@@ -77,8 +72,8 @@ def mass_maps(
 
     Iris filter (Kobatake & Hashimoto 1999, doi 10.1109/83.743855) over rings of five sizes; sliding band filter
     (Pereira et al., IbPRIA 2007: each direction chooses its own distance, so that shapes need not be round); contrast
-    of disc against ring over the ring's own spread; rank of the smoothed brightness. Their mean has equal weights on
-    purpose: with few cases, fitted weights do worse on other women (Dawes 1979, doi 10.1037/0003-066X.34.7.571).
+    of disc against ring over the ring's own spread; smoothed brightness. Their mean has equal weights on purpose: with
+    few cases, fitted weights do worse on other women (Dawes 1979, doi 10.1037/0003-066X.34.7.571).
     """
     parameters = parameters or MassMapParameters()
     frame = resize_frame(breast.frame, parameters.spacing_mm)
@@ -98,8 +93,7 @@ def mass_maps(
     contrast = np.max(_contrasts(field, frame.spacing_mm, flat[core], parameters), axis=0)
     tissue = (inside & ~muscle).astype(np.float32)
     bright = blur_inside(frame.pixels, tissue, parameters.brightness_mm, frame.spacing_mm)
-    views = [standardised(view, core) for view in (scaled.max(axis=0), band, contrast)]
-    views.append((normal_scores if parameters.brightness_by_rank else standardised)(bright, core))
+    views = [standardised(view, core) for view in (scaled.max(axis=0), band, contrast, bright)]
     evidence: Plane = np.asarray(np.average(views, axis=0, weights=parameters.weights), np.float32)
     evidence = np.where(muscle, evidence * np.float32(parameters.muscle_factor), evidence)
     radii = np.asarray(parameters.radii_mm, np.float32)[scaled.argmax(axis=0)]
@@ -111,18 +105,6 @@ def standardised(view: Plane, core: Mask) -> Plane:
     """In standard deviations from the median over `core`."""
     values = view[core]
     out: Plane = (view - np.median(values)) / max(float(values.std()), 1e-6)
-    return out
-
-
-def normal_scores(view: Plane, core: Mask) -> Plane:
-    """In standard deviations of a normal distribution by the rank in `core` (van der Waerden 1952).
-
-    The same under every rising grey curve, while standard deviations are not: processing that darkens a bright
-    breast less at its edge leaves the densest tissue at 3 of them, film and raw values at 1.2.
-    """
-    values = np.sort(view[core])
-    share = np.searchsorted(values, view) / np.float32(values.size)
-    out: Plane = ndtri(np.clip(share, _TAIL, 1 - _TAIL)).astype(np.float32)
     return out
 
 

@@ -40,7 +40,6 @@ MASSES = {
     "rings, band": MassMapParameters(weights=(1.0, 1.0, 0.0, 0.0)),
     "rings, band, contrast": MassMapParameters(weights=(1.0, 1.0, 1.0, 0.0)),
     "all four": MassMapParameters(),
-    "all four, brightness not by rank": MassMapParameters(brightness_by_rank=False),
 }
 LEFT_RIGHT = (0.0, 0.0625, 0.125, 0.25)
 CLUSTERS = {

@@ -1,7 +1,5 @@
 """Outline, axis, edge, spiculation and place of a mass candidate."""
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ from phantoms import phantom
 from reread.analytics.breast import find_breast
 from reread.analytics.lines import line_map, running_towards
 from reread.analytics.masses import MassParameters, find_masses, nature_of
-from reread.analytics.masses_maps import MassMapParameters, mass_maps, normal_scores, standardised
+from reread.analytics.masses_maps import mass_maps, standardised
 from reread.analytics.masses_shape import long_axis, margin_mm, short_axis
 from reread.analytics.nipple import find_nipple
 from reread.analytics.pectoral import find_pectoral
@@ -143,28 +141,6 @@ def test_maps_do_not_depend_on_gain_and_offset() -> None:
     assert other.evidence.shape == plain.evidence.shape
     # the skin line may move by a pixel
     assert np.abs(other.evidence - plain.evidence)[plain.usable].mean() < 0.03
-
-
-@pytest.mark.parametrize("power", [0.5, 2.0])
-def test_a_grey_curve_leaves_the_evidence_alone(power: float) -> None:
-    breast = find_breast(phantom(View.CC, label=False).mammogram)
-    curved = replace(breast, frame=replace(breast.frame, pixels=np.clip(breast.frame.pixels, 0, 1) ** power))
-
-    def change(by_rank: bool) -> float:
-        maps = [mass_maps(b, None, MassMapParameters(brightness_by_rank=by_rank)) for b in (breast, curved)]
-        return float(np.abs(maps[0].evidence - maps[1].evidence)[maps[0].usable].mean())
-
-    assert change(True) < 0.15
-    assert change(True) < change(False)
-
-
-def test_normal_scores_know_only_the_order() -> None:
-    plane = np.random.default_rng(2).normal(0.0, 1.0, (80, 80)).astype(np.float32)
-    core = np.ones_like(plane, dtype=bool)
-    out = normal_scores(plane, core)
-    assert np.abs(out - normal_scores(np.exp(plane), core)).max() < 0.01
-    assert np.abs(out - plane).mean() < 0.05
-    assert np.abs(out).max() < 3.2
 
 
 def test_half_a_mass_at_the_chest_wall_counts() -> None:
