@@ -33,8 +33,8 @@ class AirParameters:
     """signal is told from air from this many standard deviations of the noise on"""
     unevenness_factor: float = 1.0
     """or of the unevenness of the air that the level does not follow"""
-    least_share: float = 0.012
-    """or from this part of the contrast of breast and air: two grey levels of an 8-bit film"""
+    least_share: float = 0.002
+    """or from this part of the contrast of breast and air: half a grey level of an 8-bit film"""
     label_share: float = 0.35
     """a label is brighter than the darkest place on the way to it by this part of the contrast"""
     label_gap: float = 0.45
