@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +12,9 @@ from scipy import ndimage
 from skimage import morphology
 
 from reread.analytics.frame import Mask, Plane
+
+_reconstruction: Callable[..., Plane] = morphology.reconstruction
+"""scikit-image has no types here"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +107,13 @@ def find_labels(pixels: Plane, core: Mask, parameters: AirParameters) -> Mask:
         return np.zeros(core.shape, dtype=bool)
     wall = int(np.flatnonzero(inside.any(axis=0))[0])
     padded = np.pad(inside, 1, mode="edge")
-    padded[:, 0] = padded[:, wall + 1] | padded[:, 0]
+    padded[:, 0] = np.maximum(padded[:, wall + 1], padded[:, 0])
     padded[:, -1] = 0
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1]
     _, pieces = cv2.connectedComponents((depth > 0.6 * depth.max()).astype(np.uint8))
     middle = pieces == pieces[np.unravel_index(int(depth.argmax()), depth.shape)]
     dark = float(small.min())
-    reached = morphology.reconstruction(np.where(middle, small, dark), small, "dilation", np.ones((3, 3)))
+    reached = _reconstruction(np.where(middle, small, dark), small, "dilation", np.ones((3, 3)))
     contrast = float(np.median(pixels[core])) - dark
     stands = (small - reached > parameters.label_share * contrast) & (reached - dark < parameters.label_gap * contrast)
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(stands.astype(np.uint8))
