@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reread.analytics.calibration import Calibration, operating_point
-from reread.analytics.frame import Mask, Plane, blur_inside
-from reread.analytics.records import Finding, FindingKind, Nature, Signature
+from reread.analytics.frame import Mask, Plane, blur_inside, disc
+from reread.analytics.masses_shape import brightness_range, long_axis, short_axis
+from reread.analytics.records import Contour, Finding, FindingKind, Nature, Shape, Signature
 from reread.analytics.signatures import Grid, grid_of, to_cells, to_pixels
+
+_RING_MM = 8.0  # width of the surroundings that an asymmetry is compared with
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ def _alone(
     parameters: AsymmetryParameters,
 ) -> list[Finding]:
     """Peaks of the difference away from every candidate."""
+    grid = grid_of(own)
     reach = max(1, round(parameters.alone_apart_mm / own.spacing_mm))
     element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     y, x = np.nonzero((plane >= cv2.dilate(plane, element)) & (plane >= parameters.alone_from))
@@ -176,11 +180,10 @@ def _alone(
         piece = (labels == labels[row, column]).astype(np.uint8)
         contours, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         contour = max(contours, key=cv2.contourArea)[:, 0, :].astype(np.float64)
-        stored = to_pixels(own, contour)
         centre = to_pixels(own, np.array([[column, row]], np.float64))[0]
         evidence = parameters.weight * float(plane[row, column])
         score = round(calibration.probability(evidence), 5)
-        extent = contour.max(axis=0) - contour.min(axis=0) + 1
+        shape, size_mm = _shape(grid, own, contour, piece > 0)
         found.append(
             Finding(
                 FindingKind.MASS,
@@ -188,10 +191,43 @@ def _alone(
                 round(float(centre[1]), 2),
                 score,
                 operating_point(score, calibration.thresholds),
-                tuple((round(float(a), 2), round(float(b), 2)) for a, b in stored),
-                round(float(np.hypot(*extent)) * own.spacing_mm, 2),
+                _stored(own, contour),
+                size_mm,
                 nature=Nature.ASYMMETRY,
                 evidence=round(evidence, 5),
+                shape=shape,
             )
         )
     return found
+
+
+def _shape(grid: Grid, own: Signature, contour: NDArray[np.float64], piece: Mask) -> tuple[Shape, float]:
+    """What can be measured on cells of the signature, and the largest extent; lines and edge cannot."""
+    spacing = own.spacing_mm
+    ends, length = long_axis(contour)
+    chord, width = short_axis(contour, ends)
+    centre = contour.mean(axis=0)
+    nipple_mm = None if own.nipple is None else float(np.hypot(*(centre - np.array(own.nipple)))) * spacing
+    rows, columns = np.nonzero(grid.muscle)
+    wall_mm = max(0.0, float(centre[0])) * spacing
+    if rows.size:
+        wall_mm = float(np.hypot(columns - centre[0], rows - centre[1]).min()) * spacing
+    ring = (cv2.dilate(piece.astype(np.uint8), disc(_RING_MM, spacing)) > 0) & ~piece & grid.tissue
+    inner, outer = (float(grid.brightness[part].mean()) if part.any() else 0.0 for part in (piece & grid.tissue, ring))
+    contrast = 100.0 * (inner - outer) / brightness_range(grid.brightness, grid.tissue)
+    shape = Shape(
+        _stored(own, ends),
+        round(float(piece.sum()) * spacing**2, 2),
+        round(contrast, 2),
+        None,
+        None,
+        None if nipple_mm is None else round(nipple_mm, 2),
+        round(wall_mm, 2),
+        _stored(own, chord),
+        round((width + 1) * spacing, 2),
+    )
+    return shape, round((length + 1) * spacing, 2)
+
+
+def _stored(own: Signature, cells: NDArray[np.float64]) -> Contour:
+    return tuple((round(float(x), 2), round(float(y), 2)) for x, y in to_pixels(own, cells))

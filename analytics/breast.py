@@ -32,8 +32,9 @@ class BreastParameters:
     """less than this is no breast (the smallest breast of mini-MIAS covers about 5000 mm2)"""
     narrow_mm: float = 8.0
     """rows above and below that hold less than this are film edge, not breast"""
-    skin_fraction: float = 0.14
-    """the skin line lies this far up from the level of air to that of tissue"""
+    skin_fraction: float = 0.18
+    """the safe outline, from which the skin line is looked for, lies this far up from air to tissue; lower, and the fog
+    of a film with a lifted dark end counts as breast"""
     smallest_contrast: float = 0.02
     """least difference of breast and background, of the full range"""
     skin: SkinParameters = field(default_factory=SkinParameters)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from reread.analytics.breast_air import AirParameters, find_air
 from reread.analytics.frame import Mask, Plane
 
 Points = NDArray[np.float64]
@@ -18,9 +18,9 @@ Points = NDArray[np.float64]
 class SkinParameters:
     """How far and how smoothly the outline may move."""
 
-    reach_mm: float = 14.0
-    """farthest move outwards"""
-    back_mm: float = 1.2
+    reach_mm: float = 25.0
+    """farthest move outwards; skin and the fat under it fade out over up to 20 mm of film"""
+    back_mm: float = 8.0
     """farthest move inwards"""
     step_mm: float = 1.0
     """distance of the points along the outline"""
@@ -28,67 +28,90 @@ class SkinParameters:
     """distance of the samples across it"""
     edge_mm: float = 0.8
     """length over which a fall of the signal counts as one edge"""
-    stiffness: float = 0.08
+    smoothing_mm: float = 6.0
+    """standard deviation of the smoothing of the outline before its normals are taken"""
+    stiffness: float = 0.15
     """cost of every radial step between neighbouring points"""
-    floor: float = 0.015
-    """part of the contrast of breast and air below which the signal counts as air"""
-    nearness: float = 0.02
+    inside_gain: float = 0.03
+    """gain per millimetre of signal passed, and cost per millimetre of air"""
+    nearness: float = 0.01
     """cost per millimetre of moving outwards, so that nothing moves without an edge"""
+    air: AirParameters = field(default_factory=AirParameters)
 
 
 def grow_to_skin(pixels: Plane, mask: Mask, spacing_mm: float, parameters: SkinParameters) -> Mask:
     """Move the outline to the skin line.
 
-    Along normals of the safe outline, the falls of the logarithm of the signal above air are looked at on its running
-    minimum, so that labels beyond do not count; the path of the largest falls is found by dynamic programming. The
-    logarithm makes the last faint step of film, where it is nearly black, as large as any other.
+    Film is nearly black at the skin, and much of a scanned film is cut off at black: what is left of skin and fat
+    under it are a few grey levels above a fog that is not even. So the signal is taken above the local air, and its
+    logarithm, with the faintest signal that noise and fog allow as its unit, makes the last faint step as large as
+    any other. Along normals of the safe outline the falls of its running minimum are looked at, so that labels beyond
+    do not count, and the best path through them is found by dynamic programming.
     """
-    rows, columns = mask.shape
-    line = _skin_side(mask, spacing_mm, parameters.step_mm)
+    air = find_air(pixels, mask, spacing_mm, parameters.air)
+    mask = _largest(mask & ~air.labels)
+    if not mask.any():
+        return mask
+    # breast goes on beyond the film's edges and the chest wall: repeat what lies there, so that the line's ends run out
+    wall = int(np.flatnonzero(mask.any(axis=0))[0])
+    margin = round(12.0 / spacing_mm)
+    around = ((margin, margin), (margin, 0))
+    signal_above = np.pad(air.signal[:, wall:], around, mode="edge")
+    base = _closed(np.pad(mask[:, wall:], around, mode="edge"), parameters.reach_mm / spacing_mm)
+    line = _skin_side(base, spacing_mm, parameters.step_mm)
     if len(line) < 16:
         return mask
-    smooth = np.column_stack([_smooth(line[:, axis], 4.0 / parameters.step_mm) for axis in (0, 1)])
+    width = parameters.smoothing_mm / parameters.step_mm
+    smooth = np.column_stack([_smooth(line[:, axis], width) for axis in (0, 1)])
     tangent = np.gradient(smooth, axis=0)
     normal = np.column_stack([tangent[:, 1], -tangent[:, 0]])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
 
-    radii = np.arange(-parameters.back_mm, parameters.reach_mm + 3.0, parameters.radial_mm)
-    at = line[:, None, :] + normal[:, None, :] * (radii[None, :, None] / spacing_mm)
-    quiet = cv2.GaussianBlur(pixels, (0, 0), 0.5 / spacing_mm)
+    radii = np.arange(-parameters.back_mm, parameters.reach_mm + 1.0, parameters.radial_mm)
+    at = smooth[:, None, :] + normal[:, None, :] * (radii[None, :, None] / spacing_mm)
     values = cv2.remap(
-        quiet,
+        signal_above,
         at[..., 0].astype(np.float32),
         at[..., 1].astype(np.float32),
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
     values = cv2.GaussianBlur(values, (0, 0), sigmaX=0.01, sigmaY=1.5 / parameters.step_mm)
-    tissue = float(np.median(pixels[mask]))
-    air = _air(values[:, radii > parameters.reach_mm * 0.5], tissue)
-    if (tissue - air).min() < 1e-4:
-        return mask
-    signal = np.log(np.maximum(values - air, 0) / (tissue - air) + parameters.floor)
-    falling = np.minimum.accumulate(signal, axis=1)
+    values = np.maximum(np.minimum.accumulate(values, axis=1), 0)
+    signal = np.log(values + air.faintest)
     span = max(1, round(parameters.edge_mm / parameters.radial_mm / 2))
-    padded = np.pad(falling, ((0, 0), (span, span)), mode="edge")
+    padded = np.pad(signal, ((0, 0), (span, span)), mode="edge")
     fall = padded[:, : -2 * span] - padded[:, 2 * span :]
+    passed = np.clip(np.log(np.maximum(values / air.faintest, 1e-6)), -1, 1).cumsum(axis=1) * parameters.radial_mm
     # beyond the film or the picture there is no skin
-    inside = (at[..., 0] >= 0) & (at[..., 0] <= columns - 1) & (at[..., 1] >= 0) & (at[..., 1] <= rows - 1)
-    gain = np.where(inside, fall, -5.0) - parameters.nearness * np.maximum(radii, 0)
-    gain[:, radii > parameters.reach_mm] = -5.0
-    chosen = _best_path(gain, parameters.stiffness)
+    rows, columns = signal_above.shape
+    inside = (at[..., 0] >= 0) & (at[..., 0] <= min(air.right - wall + margin, columns) - 1)
+    inside &= (at[..., 1] >= 0) & (at[..., 1] <= rows - 1)
+    gain = np.where(inside, fall + parameters.inside_gain * passed, -5.0) - parameters.nearness * np.maximum(radii, 0)
     # the logarithm puts the largest fall at the outer foot of the blurred edge
-    radius = radii[chosen] - parameters.edge_mm / 2
-    moved = line + normal * (radius[:, None] / spacing_mm)
-    return _between(mask, line, moved, radius < 0)
+    radius = radii[_best_path(gain, parameters.stiffness)] - parameters.edge_mm / 2
+    moved = smooth + normal * (radius[:, None] / spacing_mm)
+    grown = _between(base, smooth, moved, radius < 0)
+    out = np.zeros_like(mask)
+    out[:, wall:] = grown[margin:-margin, margin:]
+    return _largest(out) if out.any() else mask
 
 
-def _air(beyond: Plane, tissue: float) -> Points:
-    """The level of air beyond each point of the line, shape (n, 1): film is not evenly dark."""
-    film = float(np.quantile(beyond, 0.05))
-    local = ndimage.median_filter(np.quantile(beyond, 0.2, axis=1), size=min(41, len(beyond)), mode="nearest")
-    # where the profile never leaves the breast, the film's own air holds
-    return np.asarray(np.clip(local, film, film + 0.12 * (tissue - film))[:, None])
+def _largest(mask: Mask) -> Mask:
+    """The largest piece."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    keep: Mask = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 1 else mask
+    return keep
+
+
+def _closed(mask: Mask, radius_px: float) -> Mask:
+    """The mask closed by a disc: no hollow of its outline is tighter than the reach, so its normals do not cross."""
+    margin = round(radius_px) + 4
+    padded = np.pad(mask.astype(np.uint8), margin, mode="edge")
+    wide = cv2.distanceTransform(1 - padded, cv2.DIST_L2, 5) <= radius_px
+    back = cv2.distanceTransform(wide.astype(np.uint8), cv2.DIST_L2, 5) > radius_px
+    out: Mask = back[margin:-margin, margin:-margin] | mask
+    return out
 
 
 def _best_path(gain: Points, stiffness: float) -> NDArray[np.intp]:
@@ -119,9 +142,7 @@ def _between(mask: Mask, line: Points, moved: Points, inwards: NDArray[np.bool_]
         cv2.fillConvexPoly(removed if inwards[index] and inwards[index + 1] else added, cv2.convexHull(quad), 1)
     out = (mask | (added > 0)) & ~((removed > 0) & (added == 0))
     closed = cv2.morphologyEx(out.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
-    keep: Mask = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 1 else closed > 0
-    return keep
+    return _largest(closed > 0)
 
 
 def _skin_side(mask: Mask, spacing_mm: float, step_mm: float) -> Points:

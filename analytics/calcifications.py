@@ -14,7 +14,7 @@ from reread.analytics.calcifications_spots import SpotParameters, Spots, find_sp
 from reread.analytics.calcifications_vessels import VesselParameters, along_a_vessel
 from reread.analytics.calibration import Calibration, built_in_table, operating_point
 from reread.analytics.frame import Frame, blur, resample
-from reread.analytics.masses_shape import Surroundings, brightness_range, long_axis, place
+from reread.analytics.masses_shape import Surroundings, brightness_range, long_axis, place, short_axis
 from reread.analytics.pectoral import SegmentedPectoral
 from reread.analytics.records import Finding, FindingKind, Mammogram, Nature, Nipple, Shape
 
@@ -74,10 +74,10 @@ def find_calcifications(
     nipple
         For the distance of each cluster from it.
     calibration
-        From evidence to score; None: the built-in table.
+        From evidence to score; None: what the built-in table has for this kind of image.
     """
     parameters = parameters or CalcificationParameters()
-    calibration = calibration or built_in_table().kinds[FindingKind.CALCIFICATION]
+    calibration = calibration or built_in_table().of(mammogram.header, FindingKind.CALCIFICATION)
     frame = resample(
         mammogram, parameters.spacing_mm, mirrored=not breast.region.chest_wall_on_left, crop_px=breast.crop_px
     )
@@ -204,6 +204,7 @@ def _finding(
     except QhullError:
         hull = wide[:12]
     ends, length = long_axis(points)
+    chord, width = short_axis(points, ends)
     stored = (float(centre[0, 0]), float(centre[0, 1]))
     at = breast.frame.from_stored(centre)[0]
     nipple_mm, wall_mm = place(stored, breast.frame, (float(at[0]), float(at[1])), around)
@@ -237,5 +238,7 @@ def _finding(
             None,
             None if nipple_mm is None else round(nipple_mm, 2),
             round(wall_mm, 2),
+            frame.contour_to_stored(chord),
+            round(width * spacing + 0.3, 2),
         ),
     )

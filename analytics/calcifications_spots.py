@@ -17,18 +17,27 @@ from reread.analytics.pectoral import SegmentedPectoral
 class SpotParameters:
     """Sizes and thresholds of single calcifications."""
 
-    spot_mm: float = 0.14
-    """standard deviation of the inner Gaussian"""
-    surround_mm: float = 0.44
+    spot_mm: float = 0.08
+    """standard deviation of the inner Gaussian: a calcification of 0.2 to 0.3 mm behind a detector's blur"""
+    surround_mm: float = 0.25
     """standard deviation of the outer Gaussian"""
+    spot_px: float = 0.7
+    """the inner one is at least this many pixels wide …"""
+    surround_px: float = 2.2
+    """… and the outer one this many"""
     noise_mm: float = 3.0
     """standard deviation of the window in which the noise is measured"""
-    noise_floor: float = 0.0025
-    """least noise, of the full range: quantisation of 8-bit images"""
+    noise_floor_steps: float = 0.64
+    """least noise, in grey steps of the image: quantisation. A share of the full range would not do: raw images spread
+    ten natural logarithms of exposure over it, and show a breast in one or two of them"""
+    noise_floor_share: float = 0.25
+    """… and at least this part of the typical noise of the breast: saturated areas have none"""
     least_z: float = 3.0
-    """a spot stands out this many local standard deviations, at the reference pixel distance"""
+    """a spot stands out this many local standard deviations, at the reference pixel distance or above"""
     reference_spacing_mm: float = 0.2
-    """pixel distance that `least_z` holds for; finer pixels give noise more chances, so spots have to stand out more"""
+    least_z_fine: float = 3.8
+    """… and this many at `fine_spacing_mm` or below: finer pixels and filters give noise more chances"""
+    fine_spacing_mm: float = 0.1
     largest_elongation: float = 2.5
     """ratio of curvatures above which a spot is part of a line (vessel, fibre)"""
     largest_mm: float = 2.0
@@ -81,8 +90,10 @@ def find_spots(
     """
     parameters = parameters or SpotParameters()
     spacing = frame.spacing_mm
-    inner: Plane = cv2.GaussianBlur(frame.pixels, (0, 0), max(parameters.spot_mm / spacing, 0.5))
-    sharp: Plane = inner - cv2.GaussianBlur(frame.pixels, (0, 0), max(parameters.surround_mm / spacing, 1.5))
+    inner: Plane = cv2.GaussianBlur(frame.pixels, (0, 0), max(parameters.spot_mm / spacing, parameters.spot_px))
+    sharp: Plane = inner - cv2.GaussianBlur(
+        frame.pixels, (0, 0), max(parameters.surround_mm / spacing, parameters.surround_px)
+    )
     usable = _usable(frame, breast, pectoral, sharp, parameters)
     least_z = least_z_at(spacing, parameters)
     # local noise: the outliers, which are what is looked for, are clipped before it is measured
@@ -97,7 +108,12 @@ def find_spots(
     noise = np.sqrt(
         blur(power, parameters.noise_mm, spacing) / np.maximum(blur(weight, parameters.noise_mm, spacing), 0.05)
     )
-    z = sharp / np.maximum(noise, np.float32(parameters.noise_floor))
+    floor = max(
+        parameters.noise_floor_steps * _grey_step(frame, usable),
+        parameters.noise_floor_share * float(np.median(noise[::4, ::4][usable[::4, ::4]])),
+        1e-6,
+    )
+    z = sharp / np.maximum(noise, np.float32(floor))
     highest = cv2.dilate(z, np.ones((3, 3), np.uint8))
     y, x = np.nonzero((z >= highest) & (z >= least_z) & usable)
     round_enough = _roundness(inner, x, y, spacing) * parameters.largest_elongation >= 1.0
@@ -118,12 +134,20 @@ def find_spots(
 
 
 def least_z_at(spacing_mm: float, parameters: SpotParameters) -> float:
-    """The threshold at which Gaussian noise gives as many spots per area as at the reference pixel distance.
+    """The threshold at a pixel distance.
 
-    The tail falls like exp(-z²/2) and the number of pixels grows with the inverse square of their distance.
+    The tail of noise falls like exp(-z²/2) and the number of pixels grows with the inverse square of their distance,
+    so z² is linear in the logarithm of the distance between the two distances that are given.
     """
-    more = max(1.0, (parameters.reference_spacing_mm / spacing_mm) ** 2)
-    return float(np.sqrt(parameters.least_z**2 + 2.0 * np.log(more)))
+    fine, coarse = parameters.fine_spacing_mm, parameters.reference_spacing_mm
+    share = max(0.0, float(np.log(coarse / spacing_mm) / np.log(coarse / fine)))
+    return float(np.sqrt((1.0 - share) * parameters.least_z**2 + share * parameters.least_z_fine**2))
+
+
+def _grey_step(frame: Frame, usable: Mask) -> float:
+    """The usual distance of neighbouring grey values in the breast; nearly 0 where pixels were averaged."""
+    values = np.unique(frame.pixels[::5, ::5][usable[::5, ::5]])
+    return float(np.median(np.diff(values))) if values.size > 1 else 0.0
 
 
 def _usable(

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from reread.analytics.breast import SegmentedBreast
-from reread.analytics.calibration import Calibration, built_in_table, operating_point
+from reread.analytics.calibration import Calibration, ImageKind, built_in_table, operating_point
 from reread.analytics.lines import LineParameters, line_map
 from reread.analytics.masses_maps import MassMapParameters, MassMaps, mass_maps
 from reread.analytics.masses_shape import Surroundings, brightness_range, outline, shape_of
@@ -55,7 +55,7 @@ def find_masses(
         From evidence to score; None: the built-in table.
     """
     parameters = parameters or MassParameters()
-    calibration = calibration or built_in_table().kinds[FindingKind.MASS]
+    calibration = calibration or built_in_table().entries[ImageKind.FILM, FindingKind.MASS]
     maps = mass_maps(breast, pectoral, parameters.maps)
     frame = breast.frame
     spacing = spacing or Size(frame.spacing_mm / frame.row_scale, frame.spacing_mm / frame.column_scale)

@@ -76,6 +76,29 @@ def long_axis(contour: Points) -> tuple[Points, float]:
     return hull[[first, second]], float(apart[first, second])
 
 
+def short_axis(contour: Points, ends: Points) -> tuple[Points, float]:
+    """The widest chord of the convex hull square to the long axis, (2, 2), and its length in pixels of the frame.
+
+    The second diameter of the bidimensional measurement (WHO 1979; RECIST for nodes, doi 10.1016/j.ejca.2008.10.026).
+    """
+    origin, along = ends[0], ends[1] - ends[0]
+    length = float(np.hypot(*along))
+    if length == 0:
+        return np.array([origin, origin]), 0.0
+    along = along / length
+    across = np.array([-along[1], along[0]])
+    hull = cv2.convexHull(contour.astype(np.float32))[:, 0, :].astype(np.float64) - origin
+    s, t = hull @ along, hull @ across
+    # the widest chord of a convex polygon goes through a corner; both sides run from end to end of the long axis
+    upper, lower = (
+        np.interp(s, *np.array(sorted([(0.0, 0.0), *zip(s[side], t[side], strict=True), (length, 0.0)])).T)
+        for side in (t > 0, t < 0)
+    )
+    widest = int(np.argmax(upper - lower))
+    chord = origin + s[widest] * along + np.array([upper[widest], lower[widest]])[:, None] * across
+    return chord, float(upper[widest] - lower[widest])
+
+
 def margin_mm(plane: Plane, contour: Points, levels: tuple[float, float], spacing_mm: float) -> float:
     """Distance over which brightness falls from 75 to 25 % of the contrast, across the outline."""
     inner, outer = levels
@@ -126,6 +149,7 @@ def shape_of(
     """Measure one candidate."""
     frame = maps.frame
     ends, length = long_axis(outlined.contour)
+    chord, width = short_axis(outlined.contour, ends)
     scale = frame.spacing_mm / lines.spacing_mm
     centre = outlined.contour.mean(axis=0)
     radius = 0.5 * length * frame.spacing_mm
@@ -142,4 +166,6 @@ def shape_of(
         round(100.0 * share, 2),
         None if nipple_mm is None else round(nipple_mm, 2),
         round(wall_mm, 2),
+        frame.contour_to_stored(chord),
+        round((width + 1) * frame.spacing_mm, 2),
     )

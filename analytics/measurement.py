@@ -25,7 +25,7 @@ from reread.analytics.pectoral import PectoralParameters, search_pectoral
 from reread.analytics.positioning import PositioningParameters, measure_positioning
 from reread.analytics.quality import QualityParameters, measure_quality
 from reread.analytics.reasons import MuscleOutcome, Reason, Refusal
-from reread.analytics.records import ImageResult, Mammogram, StageTime
+from reread.analytics.records import FindingKind, ImageResult, Mammogram, StageTime
 from reread.analytics.signatures import SignatureParameters, signature_of
 from reread.analytics.volumetric import VolumetricParameters, refusal, try_volume
 
@@ -138,7 +138,15 @@ class MammographyAnalysis:
         )
         spacing = mammogram.header.spacing
         masses = clock.run(
-            "masses", lambda: find_masses(breast, pectoral, chosen.masses, nipple=nipple, spacing=spacing)
+            "masses",
+            lambda: find_masses(
+                breast,
+                pectoral,
+                chosen.masses,
+                nipple=nipple,
+                spacing=spacing,
+                calibration=built_in_table().of(mammogram.header, FindingKind.MASS),
+            ),
         )
         signature = clock.run("signature", lambda: signature_of(breast, pectoral, nipple, chosen.signature))
         return ImageResult(

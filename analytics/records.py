@@ -114,6 +114,8 @@ class Acquisition:
     """Distance Source to Detector (0018,1110)"""
     log_range: float | None = None
     """natural logarithms of exposure from 0 to 1 of `Mammogram.pixels`; None: not raw, or the scale is not known"""
+    detector_type: str = ""
+    """Detector Type (0018,7004): DIRECT, SCINTILLATOR, STORAGE or FILM (PS3.3 C.8.11.4)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +254,10 @@ class Shape:
     nipple_distance_mm: float | None
     chest_wall_distance_mm: float
     """to the muscle's edge where one was found, else to the chest wall's edge of the image; 0 inside the muscle"""
+    short_axis: Contour = ()
+    """the two ends of the widest extent square to the long axis (x_px, y_px); empty: not measured"""
+    short_axis_mm: float | None = None
+    """its length; that of the long axis is `Finding.size_mm`"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,14 @@ FINDINGS = pa.schema(
             optional=True,
         ),
         _column("chest_wall_distance_mm", NUMBER, "distance from muscle edge or chest wall", unit="mm", optional=True),
+        *(
+            _column(
+                f"long_axis_{axis}{end}_px", NUMBER, f"{axis} of end {end} of the long axis", unit="px", optional=True
+            )
+            for end in (1, 2)
+            for axis in ("x", "y")
+        ),
+        _column("short_axis_mm", NUMBER, "widest extent square to the long axis", unit="mm", optional=True),
         _column("match", INTEGER, "shared by findings of one place in two views; null: unmatched", optional=True),
         _column("composite", INTEGER, "shared by a mass and the clusters in it; null: none", optional=True),
         *_PROVENANCE,

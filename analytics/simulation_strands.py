@@ -82,7 +82,11 @@ def _vessel(rng: Generator) -> Strand:
 
 
 def draw_benign(rng: Generator, strands: Sequence[Strand], age_years: int) -> tuple[BenignGrain, ...]:
-    """Single benign calcifications, and those of arteries: more with age."""
+    """Single benign calcifications, and those of arteries: more with age.
+
+    Arteries: one woman in eight of a screening programme, 12.7 % (Hendriks et al. 2015, Atherosclerosis 239:11-20),
+    counted over both breasts and over the ages that are drawn here.
+    """
     grains = []
     for _ in range(int(rng.poisson(1.2 + 0.06 * max(age_years - 45, 0)))):
         size = float(np.clip(rng.lognormal(np.log(0.45), 0.4), 0.2, 1.4))
@@ -91,7 +95,7 @@ def draw_benign(rng: Generator, strands: Sequence[Strand], age_years: int) -> tu
             grain = Grain((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), size / 2, size / 2, "hydroxyapatite", 0.6)
             grains.append(BenignGrain((float(depth), float(lateral), float(superior)), grain, in_vessel=False))
     vessels = [strand for strand in strands if strand.is_vessel]
-    if vessels and rng.random() < 0.06 + 0.012 * max(age_years - 45, 0):
+    if vessels and rng.random() < 0.015 + 0.0035 * max(age_years - 45, 0):
         grains += _in_artery(rng, vessels[int(rng.integers(len(vessels)))])
     return tuple(grains)
 

@@ -115,7 +115,6 @@ def _volume_of_both(breasts: Sequence[VolumetricDensity]) -> VolumetricDensity |
 
 def _compared(images: tuple[ImageResult, ...], parameters: AsymmetryParameters | None) -> tuple[ImageResult, ...]:
     """Each image against the first of the same view of the other breast."""
-    calibration = built_in_table().kinds[FindingKind.MASS]
     out = []
     for image in images:
         other = next(
@@ -129,6 +128,7 @@ def _compared(images: tuple[ImageResult, ...], parameters: AsymmetryParameters |
             None,
         )
         if image.signature is not None and other is not None:
+            calibration = built_in_table().of(image.header, FindingKind.MASS)
             findings = compared(image.findings, image.signature, other, calibration, parameters)
             image = replace(image, findings=findings)
         out.append(image)

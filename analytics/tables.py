@@ -201,9 +201,20 @@ def _findings(image: ImageResult) -> Iterable[Row]:
                 "margin_mm": shape.margin_mm if shape else None,
                 "spiculation_percent": shape.spiculation_percent if shape else None,
                 "chest_wall_distance_mm": shape.chest_wall_distance_mm if shape else None,
+                **_long_axis(finding),
+                "short_axis_mm": shape.short_axis_mm if shape else None,
                 "match": finding.match,
                 "composite": finding.composite,
             }
+
+
+def _long_axis(finding: Finding) -> Row:
+    ends = finding.shape.long_axis if finding.shape else ()
+    return {
+        f"long_axis_{axis}{end}_px": value
+        for end, at in enumerate(ends, 1)
+        for axis, value in zip("xy", at, strict=True)
+    }
 
 
 def _nipple_distance_mm(image: ImageResult, finding: Finding) -> float | None:

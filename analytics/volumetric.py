@@ -43,8 +43,9 @@ class VolumetricParameters:
     """strip beside the muscle where no reference is taken"""
     smallest_reference_mm2: float = 150.0
     """least area of fully compressed breast for a reference"""
-    category_b_from: float = 4.5
-    """percent; Volpara density grades (Highnam et al. 2010), as quoted elsewhere; paper not checked"""
+    category_b_from: float = 3.5
+    """percent; grades of a volumetric product as used by Yoshida et al. 2021 (doi 10.3390/curroncol28060448): 0 to
+    3.4, 3.5 to 7.4, 7.5 to 15.4, from 15.5 %; made for another method, so a proxy here"""
     category_c_from: float = 7.5
     """percent; the same grades"""
     category_d_from: float = 15.5

@@ -26,18 +26,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.cross_validation import cross_validate
-from benchmarks.operating_points import measured_table, report_points
+from benchmarks.operating_points import FILMS, TABLE, Measured, measure, report_points, write_film
 from benchmarks.referee import Truth
-from reread.analytics.measurement import MammographyAnalysis
+from reread.analytics.calibration import ImageKind
 from reread.analytics.records import ImageResult
 from reread.analytics.study import combine_study
 from reread.connectors.mammograms import read_mammogram
-
-TABLE = Path(__file__).parents[1] / "analytics" / "operating_points.json"
-
-
-def measure(path: Path) -> ImageResult:
-    return MammographyAnalysis().measure(read_mammogram(path))
 
 
 def combined(results: Sequence[ImageResult]) -> list[ImageResult]:
@@ -103,10 +97,10 @@ def run(shared: Path, folder: Path, *, validate: bool, write_table: bool) -> Non
         with (mias / "labels.csv").open() as file:
             truth = Truth.from_rows(list(csv.DictReader(file)), {path.stem: path for path in paths}, read_mammogram)
         if write_table:
-            TABLE.write_text(measured_table(truth, results), encoding="utf-8")
+            write_film(truth, results)
             print(f"written: {TABLE.name}; run again to see the figures with it")
         else:
-            report_points(truth, results)
+            report_points(ImageKind.FILM, Measured.of(truth, results, FILMS))
         if validate:
             cross_validate(truth, pool)
 

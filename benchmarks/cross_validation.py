@@ -22,7 +22,7 @@ from reread.analytics.asymmetry import AsymmetryParameters, compared
 from reread.analytics.breast import find_breast
 from reread.analytics.calcifications import CalcificationParameters, find_calcifications
 from reread.analytics.calcifications_spots import SpotParameters
-from reread.analytics.calibration import built_in_table
+from reread.analytics.calibration import ImageKind, built_in_table
 from reread.analytics.masses import MassParameters, find_masses
 from reread.analytics.masses_maps import MassMapParameters
 from reread.analytics.nipple import find_nipple
@@ -36,10 +36,10 @@ RATES = (0.25, 0.5, 1.0, 2.0, 4.0)
 CHOSEN_AT = (0.5, 1.0, 2.0)
 
 MASSES = {
-    "rings": (1.0, 0.0, 0.0, 0.0),
-    "rings, band": (1.0, 1.0, 0.0, 0.0),
-    "rings, band, contrast": (1.0, 1.0, 1.0, 0.0),
-    "all four": (1.0, 1.0, 1.0, 1.0),
+    "rings": MassMapParameters(weights=(1.0, 0.0, 0.0, 0.0)),
+    "rings, band": MassMapParameters(weights=(1.0, 1.0, 0.0, 0.0)),
+    "rings, band, contrast": MassMapParameters(weights=(1.0, 1.0, 1.0, 0.0)),
+    "all four": MassMapParameters(),
 }
 LEFT_RIGHT = (0.0, 0.0625, 0.125, 0.25)
 CLUSTERS = {
@@ -59,10 +59,7 @@ def measure_variants(path: Path) -> Measured:
     breast = find_breast(mammogram)
     pectoral = find_pectoral(breast, mammogram.header.view)
     nipple = find_nipple(breast, pectoral)
-    masses = {
-        name: find_masses(breast, pectoral, MassParameters(maps=MassMapParameters(weights=weights)))
-        for name, weights in MASSES.items()
-    }
+    masses = {name: find_masses(breast, pectoral, MassParameters(maps=maps)) for name, maps in MASSES.items()}
     clusters = {
         name: [
             (f.x_px, f.y_px, f.evidence or 0.0) for f in find_calcifications(mammogram, breast, pectoral, parameters)
@@ -73,7 +70,7 @@ def measure_variants(path: Path) -> Measured:
 
 
 def _mass_settings(truth: Truth, measured: Sequence[Measured]) -> dict[str, dict[str, Candidates]]:
-    calibration = built_in_table().kinds[FindingKind.MASS]
+    calibration = built_in_table().entries[ImageKind.FILM, FindingKind.MASS]
     by_woman = defaultdict(list)
     for image in measured:
         by_woman[truth.woman_of[image[0]]].append(image)

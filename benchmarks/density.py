@@ -1,6 +1,7 @@
 """Density and anatomy against truth: cross-validated on mini-MIAS, and on simulated examinations.
 
     python -m benchmarks.density --shared PATH                  # settings, not the form, chosen inside folds
+    python -m benchmarks.density --shared PATH --skin-only      # outlines against skin lines that we traced ourselves
     reread simulate FOLDER --women 14 --seed 909 --vendors A,B,C --quick
     python -m benchmarks.density --simulated FOLDER             # volumes, outlines, nipple, muscle
 
@@ -114,6 +115,23 @@ def films(mias: Path) -> None:
     print(f"all {len(SETTINGS)} settings     ", np.median(every, axis=0).round(3), "worst", every.min(axis=0).round(3))
 
 
+def skin_lines(mias: Path) -> None:
+    """Dice of the breast region against our own tracing, plain and with a bent grey scale."""
+    truth = json.loads((Path(__file__).parent / "skin_lines.json").read_text())
+    with (mias / "labels.csv").open() as file:
+        rows = {row["image"].removeprefix("mdb"): row for row in csv.DictReader(file)}
+    print("skin line, Dice against OUR OWN tracing by eye (benchmarks/skin_lines.json), not an expert's:")
+    for power in (1.0, 0.6, 1.5):
+        found = {}
+        for name, line in truth["films"].items():
+            image = film(mias, rows[name])
+            region = find_breast(Mammogram(image.header, image.pixels ** np.float32(power))).region
+            found[name] = dice(region.outline, np.array(line["skin_line_px"], np.float64), image, line["chest_wall_px"])
+        for group in ("hard", "random"):
+            value = np.array([found[name] for name in truth[group]])
+            print(f"  power {power}, {group:6}: n {value.size}, mean {value.mean():.4f}, worst {value.min():.4f}")
+
+
 def simulated(folder: Path) -> None:
     truths = {row["sop_instance_uid"]: row for row in pq.read_table(folder / "truth" / "images.parquet").to_pylist()}
     volumes = VolumetricParameters(logarithms_of_full_scale=LOGARITHMS)
@@ -168,9 +186,10 @@ def points(line: Any) -> Array:
     return np.array([list(p.values()) if isinstance(p, dict) else list(p) for p in line or ()], dtype=np.float64)
 
 
-def dice(outline: Any, skin: Array, image: Mammogram) -> float:
+def dice(outline: Any, skin: Array, image: Mammogram, wall: int | None = None) -> float:
     """Overlap with the region between the true skin line and the chest wall."""
-    wall = 0 if image.header.laterality is Laterality.LEFT else image.header.columns - 1
+    if wall is None:
+        wall = 0 if image.header.laterality is Laterality.LEFT else image.header.columns - 1
     shapes = (np.vstack([[wall, skin[0, 1]], skin, [wall, skin[-1, 1]]]), np.array(outline))
     first, second = (
         cv2.fillPoly(np.zeros(image.pixels.shape, np.uint8), [np.round(s).astype(np.int32)], 1) > 0 for s in shapes
@@ -194,12 +213,15 @@ def by_woman(value: Array, patients: list[str], statistic: Callable[[Array], flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, help="folder with data/mias")
+    parser.add_argument("--skin-only", action="store_true", help="no density")
     parser.add_argument("--simulated", type=Path, help="folder that `reread simulate` made")
     given = parser.parse_args()
     if not (given.shared or given.simulated):
         parser.error("--shared or --simulated")
     cv2.setNumThreads(1)
     if given.shared:
+        skin_lines(given.shared / "data" / "mias")
+    if given.shared and not given.skin_only:
         films(given.shared / "data" / "mias")
     if given.simulated:
         simulated(given.simulated)

@@ -1,22 +1,46 @@
-"""The table of operating points and probabilities, measured on mini-MIAS."""
+"""The table of operating points and probabilities: measured on mini-MIAS for film, on simulations for digital images.
+
+    reread simulate FOLDER --women N --seed S --vendors A,B,C --lesion-share 0.3       # twice, with two seeds
+    python -m benchmarks.operating_points --chosen FOLDER --confirmed FOLDER [--kind calcification] [--write-table]
+
+The curve and the thresholds come from the first folder, sensitivity and false marks that the table states from the
+second, whose women nothing was chosen on. `--kind` leaves the entries of the other kind of finding alone. Film is done
+by ``python -m benchmarks.accuracy --write-table``.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from benchmarks.referee import Candidates, Truth, hits, threshold_at
-from reread.analytics.calibration import built_in_table
+from benchmarks.referee import CLASSES, Candidates, Lesion, Truth, hits, threshold_at
+from reread.analytics.calibration import ImageKind, built_in_table, image_kind
+from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.records import FindingKind, ImageResult
+from reread.connectors.mammograms import read_mammogram
+
+TABLE = Path(__file__).parents[1] / "analytics" / "operating_points.json"
 
 RATES = {FindingKind.MASS: (0.25, 0.5, 1.0), FindingKind.CALCIFICATION: (0.1, 0.25, 0.5)}
 """false marks a normal image at the operating points 0, 1 and 2"""
 KINDS = {FindingKind.MASS: ("masses", "asymmetry and distortion"), FindingKind.CALCIFICATION: ("clusters",)}
-VERSION = "3"
+VERSION = "4"
+"""to be raised whenever a number of the table changes"""
+LEAST_MM, LEAST_CALCIFICATIONS = 0.2, 4
+"""simulated clusters with fewer of this length are not held against a detector"""
+FILMS = "mini-MIAS, odd cases: 162 oblique film mammograms of 81 women, 0.2 mm, 8 bit"
 
 
 def evidence(results: Sequence[ImageResult], kind: FindingKind) -> dict[str, Candidates]:
@@ -56,44 +80,130 @@ def of_lesions(truth: Truth, found: dict[str, Candidates], kind: FindingKind) ->
     )
 
 
-def measured_table(truth: Truth, results: Sequence[ImageResult]) -> str:
-    """The table as JSON text. Two numbers of a curve and three thresholds a kind: no weights."""
-    kinds = {}
-    for kind in FindingKind:
-        found = evidence(results, kind)
-        false = truth.false(found)
-        slope, intercept = platt(of_lesions(truth, found, kind), false)
-        lesions = [lesion for name in KINDS[kind] for lesion in truth.of_kind(name)]
-        best = truth.best(lesions, found)
-        points = []
-        for rate in RATES[kind]:
-            least = threshold_at(false, rate * len(truth.normal))
-            score = round(1 / (1 + float(np.exp(-(slope * least + intercept)))) + 5e-6, 5)
-            points.append(
-                {
-                    "least_score": score,
-                    "sensitivity": round(float(np.mean(best > least)), 3),
-                    "false_marks_per_image": round(float((false > least).sum()) / len(truth.normal), 3),
-                }
-            )
-        kinds[kind.value] = {
-            "slope": round(slope, 5),
-            "intercept": round(intercept, 5),
-            "lesions": len(lesions),
-            "normal_images": len(truth.normal),
-            "points": points,
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A set of images of one kind: what is true, what was found, and how a table names it."""
+
+    truth: Truth
+    found: Mapping[FindingKind, dict[str, Candidates]]
+    name: str
+
+    @staticmethod
+    def of(truth: Truth, results: Sequence[ImageResult], name: str) -> Measured:
+        return Measured(truth, {kind: evidence(results, kind) for kind in FindingKind}, name)
+
+
+def entry(kind: FindingKind, chosen: Measured, confirmed: Measured) -> dict[str, Any]:
+    """One entry of the table. Two numbers of a curve and three thresholds: no weights."""
+    found = chosen.found[kind]
+    false = chosen.truth.false(found)
+    slope, intercept = platt(of_lesions(chosen.truth, found, kind), false)
+    lesions = [lesion for name in KINDS[kind] for lesion in confirmed.truth.of_kind(name)]
+    best, wrong = confirmed.truth.best(lesions, confirmed.found[kind]), confirmed.truth.false(confirmed.found[kind])
+    points = []
+    for rate in RATES[kind]:
+        least = threshold_at(false, rate * len(chosen.truth.normal))
+        score = round(1 / (1 + float(np.exp(-(slope * least + intercept)))) + 5e-6, 5)
+        points.append(
+            {
+                "least_score": score,
+                "sensitivity": round(float(np.mean(best > least)), 3),
+                "false_marks_per_image": round(float((wrong > least).sum()) / len(confirmed.truth.normal), 3),
+            }
+        )
+    return {
+        "chosen_on": chosen.name,
+        "measured_on": confirmed.name,
+        "slope": round(slope, 5),
+        "intercept": round(intercept, 5),
+        "lesions": len(lesions),
+        "normal_images": len(confirmed.truth.normal),
+        "points": points,
+    }
+
+
+def write_entries(image: ImageKind, entries: Mapping[FindingKind, dict[str, Any]], path: Path = TABLE) -> None:
+    """Put entries of one kind of image into the table; the others stay."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    images = {**raw["images"], image.value: {**raw["images"].get(image.value, {})}}
+    images[image.value].update({kind.value: one for kind, one in entries.items()})
+    ordered = {
+        one.value: {
+            kind.value: images[one.value][kind.value] for kind in FindingKind if kind.value in images[one.value]
         }
-    measured_on = "mini-MIAS, odd cases: 162 oblique film mammograms of 81 women, 0.2 mm, 8 bit"
-    return json.dumps({"version": VERSION, "measured_on": measured_on, "kinds": kinds}, indent=2) + "\n"
+        for one in ImageKind
+        if one.value in images
+    }
+    path.write_text(json.dumps({"version": VERSION, "images": ordered}, indent=2) + "\n", encoding="utf-8")
 
 
-def report_points(truth: Truth, results: Sequence[ImageResult]) -> None:
+def write_film(truth: Truth, results: Sequence[ImageResult]) -> None:
+    """The entries of film: chosen and measured on the same films, as there are no others."""
+    films = Measured.of(truth, results, FILMS)
+    write_entries(ImageKind.FILM, {kind: entry(kind, films, films) for kind in FindingKind})
+
+
+def measure(path: Path) -> ImageResult:
+    return MammographyAnalysis().measure(read_mammogram(path))
+
+
+def simulated(folder: Path, workers: int = 1) -> dict[ImageKind, Measured]:
+    """Measure an archive that `reread simulate` made, raw images and those for presentation apart.
+
+    Each image by itself. Clusters that count have four or more calcifications of 0.2 mm or more; images with other
+    clusters are neither normal nor have lesions of that kind.
+    """
+    images = pq.read_table(folder / "truth" / "images.parquet").to_pylist()
+    paths = {row["sop_instance_uid"]: folder / row["file"] for row in images}
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        results = list(pool.map(measure, paths.values(), chunksize=2))
+    seed = images[0]["patient_id"].removeprefix("SIM").split("-")[0]
+    sets = {}
+    for kind in ImageKind:
+        mine = [result for result in results if image_kind(result.header) is kind]
+        if mine:
+            truth = simulated_truth(folder, {result.header.sop_instance_uid for result in mine})
+            name = f"reread simulate, seed {seed}: {len(mine)} views of {len(truth.women)} made women"
+            sets[kind] = Measured.of(truth, mine, name)
+    return sets
+
+
+def simulated_truth(folder: Path, images: Iterable[str]) -> Truth:
+    """Lesions and normal images of a simulated archive, for the images given by SOP Instance UID."""
+    wanted = set(images)
+    rows = [
+        row
+        for row in pq.read_table(folder / "truth" / "labels.parquet").to_pylist()
+        if row["sop_instance_uid"] in wanted
+    ]
+    visible = pq.read_table(folder / "truth" / "calcifications.parquet").to_pylist()
+    grains: dict[tuple[str, int], int] = defaultdict(int)
+    for grain in visible:
+        grains[grain["sop_instance_uid"], grain["lesion_number"]] += grain["visible"] and grain["length_mm"] >= LEAST_MM
+    clusters = {
+        (row["sop_instance_uid"], row["x_px"], row["y_px"])
+        for row in pq.read_table(folder / "truth" / "lesions.parquet").to_pylist()
+        if row["kind"] == "calcification"
+        and grains[row["sop_instance_uid"], row["lesion_number"]] >= LEAST_CALCIFICATIONS
+    }
+    lesions = []
+    for row in rows:
+        for name, classes in CLASSES.items():
+            if row["abnormality"] in classes and row["x_image"] is not None:
+                uid, x_px, y_px = row["sop_instance_uid"], row["x_image"], row["y_image_from_top"]
+                if name != "clusters" or (uid, x_px, y_px) in clusters:
+                    lesions.append(Lesion(uid, str(row["case"]), name, x_px, y_px, row["radius_px"]))
+    normal = tuple(sorted(row["sop_instance_uid"] for row in rows if row["abnormality"] == "NORM"))
+    return Truth(tuple(lesions), normal, {row["sop_instance_uid"]: str(row["case"]) for row in rows}, {})
+
+
+def report_points(image: ImageKind, measured: Measured) -> None:
     """Print what the built-in operating points do on these images, and whether probabilities are what they say."""
-    table = built_in_table()
-    print(f"operating points, table {table.version}")
+    table, truth = built_in_table(), measured.truth
+    print(f"operating points, table {table.version}, {image.value}: {measured.name}")
     for kind in FindingKind:
-        calibration = table.kinds[kind]
-        found = evidence(results, kind)
+        calibration = table.entries.get((image, kind)) or table.entries[ImageKind.FILM, kind]
+        found = measured.found[kind]
         lesions = [lesion for name in KINDS[kind] for lesion in truth.of_kind(name)]
         scored = {k: [(x, y, round(calibration.probability(s), 5)) for x, y, s in v] for k, v in found.items()}
         best, false = truth.best(lesions, scored), truth.false(scored)
@@ -107,3 +217,38 @@ def report_points(truth: Truth, results: Sequence[ImageResult]) -> None:
         order = np.argsort(said)
         for part in np.array_split(order, 5):
             print(f"    said {said[part].mean():.3f}  was {is_lesion[part].mean():.3f}  ({len(part)} candidates)")
+
+
+def report_sensitivity(image: ImageKind, measured: Measured) -> None:
+    """Print the sensitivity at round numbers of false marks a normal image."""
+    for kind in FindingKind:
+        false = measured.truth.false(measured.found[kind])
+        for name in KINDS[kind]:
+            lesions = measured.truth.of_kind(name)
+            if lesions:
+                best = measured.truth.best(lesions, measured.found[kind])
+                at = [threshold_at(false, rate * len(measured.truth.normal)) for rate in (0.25, 0.5, 1.0, 2.0)]
+                cells = "  ".join(f"{np.mean(best > least):.2f}" for least in at)
+                print(f"{image.value:<13}{name}, {len(lesions)}: at 0.25, 0.5, 1, 2 false marks {cells}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chosen", type=Path, required=True, help="simulated archive for the curve and the thresholds")
+    parser.add_argument("--confirmed", type=Path, required=True, help="one of another seed for the figures")
+    parser.add_argument("--kind", choices=[kind.value for kind in FindingKind], help="only this kind of finding")
+    parser.add_argument("--write-table", action="store_true")
+    parser.add_argument("--workers", type=int, default=1)
+    given = parser.parse_args()
+    chosen, confirmed = simulated(given.chosen, given.workers), simulated(given.confirmed, given.workers)
+    for image, measured in confirmed.items():
+        report_sensitivity(image, measured)
+        report_points(image, measured)
+        if given.write_table and image in chosen:
+            kinds = [FindingKind(given.kind)] if given.kind else list(FindingKind)
+            write_entries(image, {kind: entry(kind, chosen[image], measured) for kind in kinds})
+            print(f"written: {TABLE.name}, {image.value}")
+
+
+if __name__ == "__main__":
+    main()

@@ -29,6 +29,7 @@ def acquisition(dataset: Dataset) -> Acquisition:
         has_grid=_grid(dataset),
         magnification=_positive(_number(dataset, "EstimatedRadiographicMagnificationFactor")),
         source_to_detector_mm=_positive(_number(dataset, "DistanceSourceToDetector")),
+        detector_type=next(iter(_values(dataset, "DetectorType")), "").upper(),
     )
 
 

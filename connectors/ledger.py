@@ -5,6 +5,7 @@ what closes a study in `ledger_cases` and `ledger_announcements`, reports in `le
 to commit to in `ledger_commitments`.
 A study is a row of revisions: an image that comes after a revision was closed opens the next one. Each revision
 holds the images of one woman, so two patients under one Study Instance UID are flagged and never combined (R0.526).
+A revision has one state, however many analyses measure it; what each has done is a list beside it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select
+from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from reread.analytics.errors import LedgerError
 from reread.analytics.reasons import Reason
@@ -25,6 +26,7 @@ from reread.connectors.ledger_deliveries import DeliveryBook
 from reread.connectors.ledger_holdings import Holdings
 from reread.connectors.ledger_records import (
     Instance,
+    Measurement,
     StudyRevision,
     StudyWork,
     reason_named,
@@ -79,6 +81,21 @@ class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings):
                     started.append(_work(connection, _study(connection, uid, row.revision)))
         return tuple(started)
 
+    def add_measurement(
+        self,
+        study_instance_uid: str,
+        revision: int,
+        *,
+        algorithm: str,
+        version: str,
+        parameters_digest: str,
+        run_id: str = "",
+    ) -> None:
+        """One of several analyses is done; the revision's state stays. Again with the same arguments: no change."""
+        with self._write() as connection:
+            row = _study(connection, study_instance_uid, revision)
+            self._add_measurement(connection, row, Measurement(algorithm, version, parameters_digest), run_id)
+
     def finish_study(
         self,
         study_instance_uid: str,
@@ -89,31 +106,28 @@ class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings):
         parameters_digest: str,
         run_id: str = "",
     ) -> None:
-        """The revision is measured; calling it again with the same arguments changes nothing."""
+        """The last analysis is done, and with it the revision; again with the same arguments: no change.
+
+        A revision whose deliveries have all ended well by then is delivered.
+        """
         with self._write() as connection:
             now = self._now()
             row = _study(connection, study_instance_uid, revision)
-            key = (study_instance_uid, revision, algorithm, version, parameters_digest)
-            if not _measured(connection, *key):
-                connection.execute(
-                    insert(MEASUREMENTS).values(
-                        study_instance_uid=study_instance_uid,
-                        revision=revision,
-                        algorithm=algorithm,
-                        version=version,
-                        parameters_digest=parameters_digest,
-                        run_id=run_id or row.run_id,
-                        measured_at=now,
-                    )
-                )
-            elif row.state in (StudyState.MEASURED, StudyState.DELIVERED):
+            new = self._add_measurement(connection, row, Measurement(algorithm, version, parameters_digest), run_id)
+            if not new and row.state in (StudyState.MEASURED, StudyState.DELIVERED):
                 return
             move_revision(connection, row, StudyState.MEASURED, now, reason="", detail="")
+            self._settle_deliveries(connection, study_instance_uid, revision, now)
 
     def fail_study(self, study_instance_uid: str, revision: int, reason: Reason, detail: str) -> None:
-        """The revision could not be measured; the cause is kept."""
+        """The revision could not be measured; the cause is kept. Of two analyses that fail the first reason counts."""
         with self._write() as connection:
             row = _study(connection, study_instance_uid, revision)
+            if row.state == StudyState.FAILED:
+                together = "; ".join(dict.fromkeys(text for text in (row.detail, detail) if text))
+                this = and_(_S.study_instance_uid == study_instance_uid, _S.revision == revision)
+                connection.execute(update(STUDIES).where(this).values(detail=together))
+                return
             move_revision(connection, row, StudyState.FAILED, self._now(), reason=reason.value, detail=detail)
 
     def mark_delivered(self, study_instance_uid: str, revision: int) -> None:
@@ -129,12 +143,14 @@ class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings):
             row = _study(connection, study_instance_uid, revision)
             move_revision(connection, row, StudyState.CLOSED, self._now(), reason="", detail="")
 
-    def is_measured(
-        self, study_instance_uid: str, revision: int, algorithm: str, version: str, parameters_digest: str
-    ) -> bool:
-        """Whether exactly this was measured before, so that a second run does no work twice."""
+    def measurements(self, study_instance_uid: str, revision: int) -> frozenset[Measurement]:
+        """What is done of a revision, so that no run does work twice."""
+        m = MEASUREMENTS.c
+        query = select(m.algorithm, m.version, m.parameters_digest).where(
+            m.study_instance_uid == study_instance_uid, m.revision == revision
+        )
         with self._read() as connection:
-            return _measured(connection, study_instance_uid, revision, algorithm, version, parameters_digest)
+            return frozenset(Measurement(*row) for row in connection.execute(query))
 
     def recover(self) -> Recovery:
         """Put back what a crash left half done: measuring to closed, sending to pending. Call at start only."""
@@ -144,6 +160,31 @@ class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings):
             for row in rows:
                 move_revision(connection, row, StudyState.CLOSED, now, run_id="")
             return Recovery(len(rows), self._recover_deliveries(connection, now))
+
+    def _add_measurement(self, connection: Connection, study: Row[Any], done: Measurement, run_id: str) -> bool:
+        """Whether it was not there before."""
+        m = MEASUREMENTS.c
+        same = and_(
+            m.study_instance_uid == study.study_instance_uid,
+            m.revision == study.revision,
+            m.algorithm == done.algorithm,
+            m.version == done.version,
+            m.parameters_digest == done.parameters_digest,
+        )
+        if connection.execute(select(m.run_id).where(same)).first() is not None:
+            return False
+        connection.execute(
+            insert(MEASUREMENTS).values(
+                study_instance_uid=study.study_instance_uid,
+                revision=study.revision,
+                algorithm=done.algorithm,
+                version=done.version,
+                parameters_digest=done.parameters_digest,
+                run_id=run_id or study.run_id,
+                measured_at=self._now(),
+            )
+        )
+        return True
 
 
 def open_ledger(url: str, clock: Clock = utc_now) -> Ledger:
@@ -163,25 +204,6 @@ def _study(connection: Connection, study_instance_uid: str, revision: int) -> Ro
     if found is None:
         raise LedgerError(f"no revision {revision} of study {study_instance_uid}")
     return found
-
-
-def _measured(
-    connection: Connection,
-    study_instance_uid: str,
-    revision: int,
-    algorithm: str,
-    version: str,
-    parameters_digest: str,
-) -> bool:
-    m = MEASUREMENTS.c
-    this = and_(
-        m.study_instance_uid == study_instance_uid,
-        m.revision == revision,
-        m.algorithm == algorithm,
-        m.version == version,
-        m.parameters_digest == parameters_digest,
-    )
-    return connection.execute(select(m.run_id).where(this)).first() is not None
 
 
 def _work(connection: Connection, study: Row[Any]) -> StudyWork:

@@ -125,15 +125,17 @@ class ArrivalBook(LedgerStore):
             return True
 
     def reject_instance(self, sop_instance_uid: str, reason: Reason, detail: str) -> None:
-        """A queued instance turned out unusable (LedgerError if it is not queued)."""
+        """A queued instance turned out unusable (LedgerError if it is not queued); again: no change."""
         with self._write() as connection:
             row = connection.execute(
-                select(_I.number, _I.state).where(
+                select(_I.number, _I.state, _I.reason).where(
                     _I.sop_instance_uid == sop_instance_uid, _I.state != InstanceState.CONFLICT
                 )
             ).first()
             if row is None:
                 raise LedgerError(f"no instance {sop_instance_uid}")
+            if (row.state, row.reason) == (InstanceState.REJECTED, reason.value):
+                return
             state = move_instance(InstanceState(row.state), InstanceState.REJECTED)
             connection.execute(
                 update(INSTANCES)

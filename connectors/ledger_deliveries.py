@@ -246,6 +246,13 @@ class DeliveryBook(LedgerStore):
             _set(connection, row, now, DeliveryState.PENDING)
         return len(rows)
 
+    @staticmethod
+    def _settle_deliveries(connection: Connection, study_instance_uid: str, revision: int, now: float) -> None:
+        """A revision that was finished after the last of its deliveries is delivered; one without any is not."""
+        this = and_(_D.study_instance_uid == study_instance_uid, _D.revision == revision)
+        if connection.execute(select(_D.state).where(this)).first() is not None:
+            _settle(connection, study_instance_uid, revision, now)
+
 
 def _row(connection: Connection, sop_instance_uid: str, destination: str) -> Row[Any]:
     found = connection.execute(

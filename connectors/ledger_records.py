@@ -95,6 +95,15 @@ class StudyRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class Measurement:
+    """Names what measured a revision: an analysis with all that its numbers depend on."""
+
+    algorithm: str
+    version: str
+    parameters_digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class StudyWork:
     """One revision with the images of one woman: what there is to measure."""
 

@@ -19,14 +19,14 @@ _JPEG_QUALITY = 88
 _PLAIN_QUALITY = 92
 
 
-def picture_path(folder: Path, study_instance_uid: str, sop_instance_uid: str) -> Path:
-    """Where the picture of an image lies (NotDicom if a UID cannot name a file)."""
-    return folder / check_uid(study_instance_uid) / f"{check_uid(sop_instance_uid)}.jpg"
+def picture_path(folder: Path, study_instance_uid: str, algorithm: str, sop_instance_uid: str) -> Path:
+    """Where the picture of an image with the marks of an algorithm lies (NotDicom if a UID cannot name a file)."""
+    return folder / check_uid(study_instance_uid) / algorithm / f"{check_uid(sop_instance_uid)}.jpg"
 
 
-def plain_path(folder: Path, study_instance_uid: str, sop_instance_uid: str) -> Path:
+def plain_path(folder: Path, study_instance_uid: str, algorithm: str, sop_instance_uid: str) -> Path:
     """Where the picture without marks lies; the geometry is beside it, as JSON."""
-    return picture_path(folder, study_instance_uid, sop_instance_uid).with_suffix(".plain.jpg")
+    return picture_path(folder, study_instance_uid, algorithm, sop_instance_uid).with_suffix(".plain.jpg")
 
 
 def save_picture(picture: NDArray[np.uint8], path: Path) -> None:

@@ -21,23 +21,23 @@ _STUDIES = """
 SELECT study_instance_uid, study_revision, woman, study_date, views, percent_density, category,
        mass_marks, calcification_marks, seconds, image_count, measured_count, algorithm, version, recorded_at
 FROM current_studies
-ORDER BY recorded_at DESC, study_instance_uid
+ORDER BY recorded_at DESC, study_instance_uid, algorithm
 LIMIT {limit}
 """
 
 _IMAGES = """
 SELECT i.sop_instance_uid, i.laterality, i.view, i.status, i.reason, i.detail, i.inferred, i.source,
-       d.percent_density, i.nipple_confidence, i.study_instance_uid
+       d.percent_density, i.nipple_confidence, i.study_instance_uid, i.algorithm
 FROM images AS i
 JOIN current_studies AS s USING (study_instance_uid, study_revision, algorithm, run_id)
 LEFT JOIN density AS d USING (study_instance_uid, study_revision, algorithm, run_id, sop_instance_uid)
-ORDER BY i.study_instance_uid, i.view, i.laterality DESC, i.source
+ORDER BY i.study_instance_uid, i.algorithm, i.view, i.laterality DESC, i.source
 """
 
 _MARKS = """
-SELECT sop_instance_uid, kind, score, operating_point, size_mm, nipple_distance_mm, member_count
+SELECT sop_instance_uid, algorithm, kind, score, operating_point, size_mm, nipple_distance_mm, member_count
 FROM marks
-ORDER BY sop_instance_uid, kind, score DESC
+ORDER BY sop_instance_uid, algorithm, kind, score DESC
 """
 
 _ORPHANS = """
@@ -74,7 +74,7 @@ class ReportImage:
 
 @dataclass(frozen=True, slots=True)
 class ReportCase:
-    """One study."""
+    """One study under one analysis."""
 
     study_instance_uid: str
     revision: int
@@ -120,14 +120,14 @@ def write_report(warehouse: Path, pictures: Path, page: Path) -> Path:
 
 
 def _cases(store: Warehouse, pictures: Path, base: Path) -> tuple[ReportCase, ...]:
-    marks: dict[str, list[ReportMark]] = {}
-    for uid, *values in store.query(_MARKS).rows:
-        marks.setdefault(uid, []).append(ReportMark(*values))
-    images: dict[str, list[ReportImage]] = {}
+    marks: dict[tuple[str, str], list[ReportMark]] = {}
+    for uid, algorithm, *values in store.query(_MARKS).rows:
+        marks.setdefault((uid, algorithm), []).append(ReportMark(*values))
+    images: dict[tuple[str, str], list[ReportImage]] = {}
     for row in store.query(_IMAGES).rows:
-        uid, laterality, view, status, reason, detail, inferred, source, density, _, study = row
-        path = picture_path(pictures, study, uid) if uid and study and status == "measured" else None
-        images.setdefault(study, []).append(
+        uid, laterality, view, status, reason, detail, inferred, source, density, _, study, algorithm = row
+        path = picture_path(pictures, study, algorithm, uid) if uid and study and status == "measured" else None
+        images.setdefault((study, algorithm), []).append(
             ReportImage(
                 name=f"{laterality} {view}" if laterality else source,
                 picture=os.path.relpath(path, base) if path is not None and path.exists() else "",
@@ -136,7 +136,7 @@ def _cases(store: Warehouse, pictures: Path, base: Path) -> tuple[ReportCase, ..
                 detail=detail or "",
                 inferred=tuple(inferred or ()),
                 percent_density=density,
-                marks=tuple(marks.get(uid, ())),
+                marks=tuple(marks.get((uid, algorithm), ())),
             )
         )
     return tuple(
@@ -155,7 +155,7 @@ def _cases(store: Warehouse, pictures: Path, base: Path) -> tuple[ReportCase, ..
             measured_count=row[11],
             algorithm=row[12],
             version=row[13],
-            images=tuple(images.get(row[0], ())),
+            images=tuple(images.get((row[0], row[12]), ())),
         )
         for row in store.query(_STUDIES.format(limit=_CASES_SHOWN)).rows
     )

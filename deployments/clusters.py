@@ -11,6 +11,9 @@ from reread.deployments.workers import worker_count
 # A worker that dies takes its task down after this many deaths; the flow then isolates the image
 # (tasks.settling). The default of 3 would kill four workers first.
 _ALLOWED_FAILURES = 1
+# A local cluster forgets a worker that is not there this long after a death, and a night without workers never
+# ends. The default of 15 s is too short for one that dies again, or starts on a busy machine; its nanny restarts it.
+_LOST_WORKER_TIMEOUT = "12h"
 
 
 def task_runner(cluster: ClusterGroup) -> DaskTaskRunner:
@@ -22,6 +25,7 @@ def task_runner(cluster: ClusterGroup) -> DaskTaskRunner:
     dask.config.set(
         {
             "distributed.scheduler.allowed-failures": _ALLOWED_FAILURES,
+            "distributed.deploy.lost-worker-timeout": _LOST_WORKER_TIMEOUT,
             "logging": {"distributed": "error"},  # a worker that is closed on purpose is no news
         }
     )

@@ -37,10 +37,16 @@ def progress_bar(console: Console) -> Iterator[Progress]:
             yield bar
 
 
-def case_table(outcomes: Iterable[StudyOutcome]) -> Table:
-    """Views, density, findings and seconds of each case, under the first digits of its pseudonym."""
+def case_table(outcomes: Sequence[StudyOutcome]) -> Table:
+    """Views, density, findings and seconds of each case, under the first digits of its pseudonym.
+
+    A row for each analysis, which is named if there are several.
+    """
+    several = len({outcome.provenance.algorithm for outcome in outcomes}) > 1
     table = Table(title="Cases", title_justify="left")
     table.add_column("case", no_wrap=True)
+    if several:
+        table.add_column("analysis", no_wrap=True)
     table.add_column("views")
     for name in ("density", "a–d", "masses", "clusters", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -48,6 +54,7 @@ def case_table(outcomes: Iterable[StudyOutcome]) -> Table:
         density = f"{outcome.percent_density:.1f} %" if outcome.percent_density is not None else "–"
         table.add_row(
             outcome.woman[:8],
+            *([outcome.provenance.algorithm] if several else []),
             outcome.views or (outcome.failure.sentence if outcome.failure else "–"),
             density,
             outcome.category or "–",

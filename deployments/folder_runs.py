@@ -8,30 +8,30 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow as pa
 
-from reread.analytics.errors import InputError
+from reread.analytics.errors import InputError, SettingsInvalid
 from reread.analytics.reasons import Reason
 from reread.analytics.records import Provenance, RejectedImage
 from reread.analytics.schema import TABLES
 from reread.analytics.tables import tables
 from reread.connectors.dicom_parts import identify, patient_identity
 from reread.connectors.mammograms import ReadLimits
-from reread.connectors.onnx_models import analysis_of
+from reread.connectors.onnx_models import OnnxModel, analysis_of
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.results.authoring import ResultFormat
 from reread.connectors.spool import sha256_of
 from reread.connectors.warehouse import write_flat
 from reread.deployments.model_settings import usable_model
-from reread.tasks.outcomes import StudyOutcome, finish_study, provenance_of
+from reread.tasks.outcomes import StudyOutcome, finish_study, provenance_of, unusable_images
 from reread.tasks.progress import report_progress
 from reread.tasks.rereading import RereadImage, gather_study, refusal, reread_file
 
-RereadFile = Callable[[Path, ReadLimits], RereadImage]
+Models = tuple[OnnxModel | None, ...]
+RereadFile = Callable[[Path, ReadLimits, Models], tuple[RereadImage, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class FolderOutcome:
     """What `measure` did."""
 
     outcomes: tuple[StudyOutcome, ...]
+    """one for each study and analysis"""
     rejected: tuple[RejectedImage, ...]
     """everything that was not measured, with its reason"""
     files: tuple[Path, ...]
@@ -60,9 +61,10 @@ def measure_paths(
     limits: ReadLimits | None = None,
     formats: tuple[ResultFormat, ...] = tuple(ResultFormat),
     reread: RereadFile = reread_file,
-    model: Path | None = None,
+    models: Sequence[Path] = (),
+    built_in: bool = False,
 ) -> FolderOutcome:
-    """Measure files and folders.
+    """Measure files and folders; each file is read once, whatever measures it.
 
     Parameters
     ----------
@@ -75,38 +77,52 @@ def measure_paths(
         Processes.
     reread
         What a worker does with a file; importable by name, as it travels to other processes.
-    model
-        File that describes an own model, which measures instead of the built-in analysis and of `reread`.
+    models
+        Files that each describe an own model; they measure instead of the built-in analysis.
+    built_in
+        The built-in analysis measures too.
 
     Raises
     ------
     SettingsInvalid
-        The model cannot be used; nothing was measured.
+        A model cannot be used, or two have one name; nothing was measured.
     """
-    own = usable_model(model) if model else None
+    analyses = _analyses(models, built_in)
     limits = limits or ReadLimits()
     out.mkdir(parents=True, exist_ok=True)
-    provenance = provenance_of(analysis_of(own), secrets.token_hex(8))
+    run_id = secrets.token_hex(8)
+    stamps = tuple(provenance_of(analysis_of(model), run_id) for model in analyses)
     cases, orphans = _sort(_files(paths, out), Pseudonyms.load_or_create(out / "pseudonym.key"))
     case_of = {path: case for case in cases for path in case.paths}
-    arrived: dict[str, list[RereadImage]] = {case.study_instance_uid: [] for case in cases}
-    finished: dict[str, tuple[StudyOutcome, dict[str, pa.Table]]] = {}
-    with _Pool(workers, limits, partial(reread_file, model=own) if own else reread) as pool:
+    arrived: dict[str, list[tuple[RereadImage, ...]]] = {case.study_instance_uid: [] for case in cases}
+    finished: dict[str, list[tuple[StudyOutcome, dict[str, pa.Table]]]] = {}
+    with _Pool(workers, limits, reread, analyses) as pool:
         for done, image in enumerate(pool.reread(tuple(case_of)), 1):
-            case = case_of[image.path]
+            case = case_of[image[0].path]
             images = arrived[case.study_instance_uid]
             images.append(image)
             if len(images) == len(case.paths):
                 del arrived[case.study_instance_uid]  # with its pictures
-                images.sort(key=lambda item: case.paths.index(item.path))
-                finished[case.study_instance_uid] = _finish(case, images, out, provenance, formats)
+                images.sort(key=lambda item: case.paths.index(item[0].path))
+                finished[case.study_instance_uid] = [
+                    _finish(case, list(of_analysis), out, stamp, formats)
+                    for of_analysis, stamp in zip(zip(*images, strict=True), stamps, strict=True)
+                ]
             report_progress("measuring", done, len(case_of))
-    in_order = [finished[case.study_instance_uid] for case in cases]
+    in_order = [each for case in cases for each in finished[case.study_instance_uid]]
     outcomes = tuple(outcome for outcome, _ in in_order)
-    parts = [tables((), provenance, orphans=orphans), *(part for _, part in in_order)]
+    parts = [tables((), stamps[0], orphans=orphans), *(part for _, part in in_order)]
     joined = {name: pa.concat_tables([part[name] for part in parts]) for name in TABLES}
-    rejected = (*orphans, *(image for outcome in outcomes for image in outcome.rejected))
-    return FolderOutcome(outcomes, rejected, write_flat(joined, out))
+    return FolderOutcome(outcomes, (*orphans, *unusable_images(outcomes)), write_flat(joined, out))
+
+
+def _analyses(models: Sequence[Path], built_in: bool) -> Models:
+    """What measures, the built-in analysis first."""
+    own = tuple(usable_model(path) for path in models)
+    for model in own:
+        if sum(other.name == model.name for other in own) > 1:
+            raise SettingsInvalid(f"two models are named {model.name}")
+    return (None, *own) if built_in or not own else own
 
 
 def _files(paths: Sequence[Path], out: Path) -> list[Path]:
@@ -156,7 +172,7 @@ def _sort(files: list[Path], pseudonyms: Pseudonyms) -> tuple[list[_Case], list[
 
 def _unreadable(path: Path) -> RejectedImage:
     """Let the reader say why a file without identifiers cannot be used."""
-    image = reread_file(path, ReadLimits())
+    (image,) = reread_file(path, ReadLimits())
     return image.rejected or refusal(path, Reason.NOT_DICOM, "no SOP Instance UID or Study Instance UID")
 
 
@@ -188,11 +204,15 @@ def _finish(
 
 
 class _Pool:
-    """Worker processes that outlive a codec which crashes: the image is named, the rest goes on."""
+    """Worker processes that outlive a codec which crashes: the image is named, the rest goes on.
 
-    def __init__(self, workers: int, limits: ReadLimits, reread: RereadFile) -> None:
+    So do they outlive an analysis that crashes, or fails in a way of its own: the others measure the image.
+    """
+
+    def __init__(self, workers: int, limits: ReadLimits, reread: RereadFile, models: Models) -> None:
         self._workers = workers
         self._reread = reread
+        self._models = models
         self._limits = limits
         self._executor: ProcessPoolExecutor | None = None
 
@@ -202,36 +222,52 @@ class _Pool:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
-    def reread(self, paths: tuple[Path, ...]) -> Iterator[RereadImage]:
-        """Each image, in about this order; a few are in work ahead of the one that is handed out."""
-        waiting, running = deque(paths), deque[tuple[Path, Future[RereadImage]]]()
+    def reread(self, paths: tuple[Path, ...]) -> Iterator[tuple[RereadImage, ...]]:
+        """Each image, in about this order, as each analysis sees it; a few are in work ahead of the one handed out."""
+        waiting, running = deque(paths), deque[tuple[Path, Future[tuple[RereadImage, ...]]]]()
         while waiting or running:
             suspects: list[Path] = []
             while waiting and not suspects and len(running) < 2 * self._workers:
                 path = waiting.popleft()
                 try:
-                    running.append((path, self._running().submit(self._reread, path, self._limits)))
+                    running.append((path, self._submit(path, self._models)))
                 except BrokenProcessPool:  # a worker died while we were still handing out
                     suspects.append(path)
             while running:
                 path, future = running.popleft()
                 try:
-                    yield _settled(path, future)
+                    yield future.result()
                 except BrokenProcessPool:
                     suspects.append(path)
+                except Exception as error:  # of ours: named, it never stops its neighbours
+                    if len(self._models) > 1:
+                        suspects.append(path)
+                    else:
+                        yield self._apart(path, self._models, Reason.MEASUREMENT_FAILED, type(error).__name__)
                 if not suspects and waiting:
                     break
             if suspects:
                 self._stop()
-            yield from map(self._alone, suspects)
+            # one of these killed the worker: each alone, in a process that nothing else depends on
+            yield from (self._alone(path, self._models) for path in suspects)
 
-    def _alone(self, path: Path) -> RereadImage:
-        """One of these killed the worker: each alone, in a process that nothing else depends on."""
+    def _alone(self, path: Path, models: Models) -> tuple[RereadImage, ...]:
         try:
-            return _settled(path, self._running().submit(self._reread, path, self._limits))
+            return self._submit(path, models).result()
         except BrokenProcessPool:
             self._stop()
-            return RereadImage(path, None, refusal(path, Reason.WORKER_DIED, ""), None)
+            return self._apart(path, models, Reason.WORKER_DIED, "")
+        except Exception as error:
+            return self._apart(path, models, Reason.MEASUREMENT_FAILED, type(error).__name__)
+
+    def _apart(self, path: Path, models: Models, reason: Reason, detail: str) -> tuple[RereadImage, ...]:
+        """Something failed with these analyses: each by itself; with a single one the image is named."""
+        if len(models) > 1:
+            return tuple(image for model in models for image in self._alone(path, (model,)))
+        return (RereadImage(path, None, refusal(path, reason, detail), None),)
+
+    def _submit(self, path: Path, models: Models) -> Future[tuple[RereadImage, ...]]:
+        return self._running().submit(self._reread, path, self._limits, models)
 
     def _running(self) -> ProcessPoolExecutor:
         if self._executor is None:
@@ -243,13 +279,3 @@ class _Pool:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
             self._executor = None
-
-
-def _settled(path: Path, future: Future[RereadImage]) -> RereadImage:
-    """The result; an error of ours on one image is named and never stops its neighbours."""
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        raise
-    except Exception as error:
-        return RereadImage(path, None, refusal(path, Reason.MEASUREMENT_FAILED, type(error).__name__), None)

@@ -166,12 +166,19 @@ class RouteGroup(_Group):
 
     source: Name
     """Name of the peer that the studies come from; `import` for folders."""
-    analyses: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1)] = (BUILT_IN,)
-    """Which analysis runs: mammography is the built-in one, other names are those of `models`. One for each route."""
+    analyses: Annotated[tuple[Name, ...], Field(min_length=1)] = (BUILT_IN,)
+    """Which analyses measure each study, each with results of its own: mammography is the built-in one, other names
+    are those of `models`."""
     destinations: tuple[Name, ...] = ()
     """Names of the peers that get the results."""
     formats: tuple[ResultFormatWord, ...] = (ResultFormatWord.CAD_SR, ResultFormatWord.CAPTURE)
-    """Which DICOM objects are written."""
+    """Which DICOM objects are written, by each analysis."""
+
+    @model_validator(mode="after")
+    def _each_analysis_once(self) -> Self:
+        if len(set(self.analyses)) != len(self.analyses):
+            raise ValueError("analyses: each name once")
+        return self
 
 
 class PollGroup(_Group):

@@ -43,7 +43,7 @@ def plan_of(settings: Settings) -> NightPlan:
                 route.source,
                 route.destinations,
                 tuple(ResultFormat(word.value) for word in route.formats),
-                models[route.analyses[0]],
+                tuple(models[name] for name in route.analyses),
             )
             for route in settings.routes
         ),

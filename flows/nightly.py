@@ -39,7 +39,7 @@ async def nightly(plan_file: Path) -> NightReport:
     with open_ledger(plan.ledger_url) as ledger:
         close_complete(ledger, plan)
         shards = cut_night(ledger, plan, run_id)
-        total = sum(len(shard.works) for shard in shards)
+        total = sum(len(shard.works) * len(shard.models) for shard in shards)
         report_progress("measuring", 0, total)
 
         def settled(report: ShardReport) -> None:

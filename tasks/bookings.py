@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from reread.analytics.measurement import MammographyAnalysis
+from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage
 from reread.analytics.tables import tables
 from reread.connectors.ledger import Ledger
-from reread.connectors.onnx_models import analysis_of
+from reread.connectors.ledger_records import Measurement
 from reread.connectors.states import InstanceState
 from reread.connectors.warehouse import Warehouse
 from reread.tasks.outcomes import StudyOutcome, provenance_of
@@ -15,18 +18,24 @@ from reread.tasks.shards import ShardReport
 
 
 def book_report(ledger: Ledger, plan: NightPlan, report: ShardReport, run_id: str) -> None:
-    """Move the studies of a shard on, name what could not be measured, queue what is to be sent."""
+    """Move the studies of a shard on, name what could not be measured, queue what is to be sent.
+
+    A crash between any two steps repeats some of them the next night, and each may be repeated.
+    """
     for outcome in report.outcomes:
         _book_study(ledger, plan, outcome, run_id)
 
 
 def _book_study(ledger: Ledger, plan: NightPlan, outcome: StudyOutcome, run_id: str) -> None:
     uid, revision = outcome.study_instance_uid, outcome.revision
+    route = plan.route_of(outcome.source)
     for image in outcome.rejected:
-        if image.sop_instance_uid:
+        # a worker died under this analysis; another one of the route may still measure the image
+        deadly_here = image.reason is Reason.WORKER_DIED and len(route.models) > 1
+        if image.sop_instance_uid and not deadly_here:
             ledger.reject_instance(image.sop_instance_uid, image.reason, image.detail)
     peers = {peer.name: peer for peer in plan.destinations}
-    destinations = [peers[name] for name in plan.route_of(outcome.source).destinations]
+    destinations = [peers[name] for name in route.destinations]
     for item in outcome.objects:
         ledger.add_result(item.sop_instance_uid, str(item.path.relative_to(plan.folders.data)))
         for peer in destinations:
@@ -40,19 +49,22 @@ def _book_study(ledger: Ledger, plan: NightPlan, outcome: StudyOutcome, run_id: 
                 commit=peer.commits,
             )
     if outcome.failure is not None:
-        ledger.fail_study(uid, revision, outcome.failure, outcome.detail)
+        detail = f"{outcome.provenance.algorithm}: {outcome.detail}" if len(route.models) > 1 else outcome.detail
+        ledger.fail_study(uid, revision, outcome.failure, detail)
         return
-    analysis = analysis_of(plan.route_of(outcome.source).model)
-    ledger.finish_study(
-        uid,
-        revision,
-        algorithm=analysis.name,
-        version=analysis.version,
-        parameters_digest=analysis.parameters_digest,
-        run_id=run_id,
-    )
-    if not (outcome.objects and destinations):
-        ledger.mark_delivered(uid, revision)
+    stamp = outcome.provenance
+    done = Measurement(stamp.algorithm, stamp.version, stamp.parameters_digest)
+    if route.measurements <= ledger.measurements(uid, revision) | {done}:
+        finish(ledger, uid, revision, done, run_id)
+    else:  # others are still to come, or failed
+        ledger.add_measurement(uid, revision, **asdict(done), run_id=run_id)
+
+
+def finish(ledger: Ledger, study_instance_uid: str, revision: int, last: Measurement, run_id: str) -> None:
+    """Every analysis of the route has measured the revision; without anything to deliver it is delivered."""
+    ledger.finish_study(study_instance_uid, revision, **asdict(last), run_id=run_id)
+    if not any(item.revision == revision for item in ledger.deliveries(study_instance_uid)):
+        ledger.mark_delivered(study_instance_uid, revision)
 
 
 def record_rejections(ledger: Ledger, plan: NightPlan, run_id: str) -> tuple[RejectedImage, ...]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from reread.analytics.records import RejectedImage
 from reread.connectors.ledger import Ledger
 from reread.connectors.ledger_records import StudyWork
-from reread.connectors.onnx_models import OnnxModel, analysis_of
+from reread.connectors.onnx_models import OnnxModel
 from reread.tasks.arrivals import Arrivals
+from reread.tasks.bookings import finish
 from reread.tasks.deliveries import Deliveries
 from reread.tasks.outcomes import StudyOutcome
-from reread.tasks.plans import NightPlan, Route
+from reread.tasks.plans import NightPlan, Route, measurement_of
 from reread.tasks.shards import Shard, cut_shards
 
 
@@ -23,6 +24,7 @@ class NightReport:
     run_id: str
     arrivals: Arrivals
     outcomes: tuple[StudyOutcome, ...]
+    """one for each study revision and analysis"""
     rejected: tuple[RejectedImage, ...]
     """files that never came into a study, of this and earlier nights"""
     deliveries: Deliveries
@@ -33,34 +35,38 @@ class NightReport:
 
     @property
     def headline(self) -> str:
-        """One line without patient data."""
+        """One line without patient data; a study of which one analysis failed is failed."""
+        studies, failed = (
+            len({(outcome.study_instance_uid, outcome.revision) for outcome in outcomes})
+            for outcomes in (self.outcomes, self.failed)
+        )
         return (
             f"{self.arrivals.studies_found} studies found, {self.arrivals.instances_arrived} images fetched, "
-            f"{len(self.outcomes) - len(self.failed)} studies measured, {len(self.failed)} failed, "
+            f"{studies - failed} studies measured, {failed} failed, "
             f"{self.deliveries.sent} objects sent, {self.deliveries.committed} committed"
         )
 
 
 def cut_night(ledger: Ledger, plan: NightPlan, run_id: str) -> tuple[Shard, ...]:
-    """Claim what is to be measured and cut it into shards; what was measured with this version is not done again."""
-    works: dict[OnnxModel | None, list[StudyWork]] = {}
-    for work in ledger.start_studies({work.study_instance_uid for work in ledger.studies_to_measure()}, run_id):
-        key = (work.study_instance_uid, work.revision)
-        model = _route(plan, work).model
-        analysis = analysis_of(model)
-        if ledger.is_measured(*key, analysis.name, analysis.version, analysis.parameters_digest):
-            ledger.finish_study(
-                *key,
-                algorithm=analysis.name,
-                version=analysis.version,
-                parameters_digest=analysis.parameters_digest,
-                run_id=run_id,
-            )
+    """Claim what is to be measured and cut it into shards, oldest first.
+
+    What an analysis measured with this version is not done again: a study that a crash or a failure left between two
+    analyses gets the missing ones only.
+    """
+    groups: dict[tuple[OnnxModel | None, ...], list[StudyWork]] = {}
+    # a set has another order in each process, and with it shards and rows
+    uids = dict.fromkeys(work.study_instance_uid for work in ledger.studies_to_measure())
+    for work in ledger.start_studies(uids, run_id):
+        models = _route(plan, work).models
+        done = ledger.measurements(work.study_instance_uid, work.revision)
+        missing = tuple(model for model in models if measurement_of(model) not in done)
+        if missing:
+            groups.setdefault(missing, []).append(work)
         else:
-            works.setdefault(model, []).append(work)
+            finish(ledger, work.study_instance_uid, work.revision, measurement_of(models[-1]), run_id)
     return tuple(
         shard
-        for model, group in works.items()
+        for number, (models, group) in enumerate(groups.items())
         for shard in cut_shards(
             tuple(group),
             tuple(_route(plan, work).formats for work in group),
@@ -69,7 +75,8 @@ def cut_night(ledger: Ledger, plan: NightPlan, run_id: str) -> tuple[Shard, ...]
             limits=plan.limits,
             studies_per_shard=plan.studies_per_shard,
             workers=plan.workers,
-            model=model,
+            models=models,
+            prefix=f"{number}-" if number else "",
         )
     )
 
@@ -85,6 +92,8 @@ def summary(
     rejected: Sequence[RejectedImage],
     deliveries: Deliveries,
 ) -> NightReport:
-    """Put the night together, studies in a stable order."""
-    ordered = sorted(outcomes, key=lambda outcome: (outcome.study_instance_uid, outcome.revision))
+    """Put the night together, studies and their analyses in a stable order."""
+    ordered = sorted(
+        outcomes, key=lambda outcome: (outcome.study_instance_uid, outcome.revision, outcome.provenance.algorithm)
+    )
     return NightReport(run_id, arrivals, tuple(ordered), tuple(rejected), deliveries)

@@ -1,7 +1,8 @@
-"""What became of one study: authored, drawn, and in a few words for ledger and person. No Prefect here."""
+"""What became of one study under one analysis: authored, drawn, and in a few words. No Prefect here."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +21,14 @@ from reread.tasks.rereading import RereadStudy
 
 @dataclass(frozen=True, slots=True)
 class StudyOutcome:
-    """What became of one study revision: what the ledger books and the person sees."""
+    """What became of one study revision under one analysis: what the ledger books and the person sees."""
 
     study_instance_uid: str
     revision: int
     woman: str
     source: str
+    provenance: Provenance
+    """the analysis and the run"""
     views: str = ""
     category: str = ""
     percent_density: float | None = None
@@ -36,6 +39,11 @@ class StudyOutcome:
     objects: tuple[AuthoredObject, ...] = ()
     failure: Reason | None = None
     detail: str = ""
+
+
+def unusable_images(outcomes: Iterable[StudyOutcome]) -> tuple[RejectedImage, ...]:
+    """Every image that was not measured, in order; one that no analysis could read stands there once."""
+    return tuple(dict.fromkeys(image for outcome in outcomes for image in outcome.rejected))
 
 
 def provenance_of(analysis: Analysis, run_id: str) -> Provenance:
@@ -58,24 +66,26 @@ def finish_study(
     results: Path,
     pictures: Path,
 ) -> StudyOutcome:
-    """Write the pictures and the DICOM results of a study.
+    """Write the pictures and the DICOM results of a study; those of another analysis lie beside them.
 
     Parameters
     ----------
     source
         Where the study came from.
+    provenance
+        The analysis that measured it.
     results, pictures
         Folders.
     """
     result = study.result
     for uid, picture in study.pictures.items():
-        save_picture(picture, picture_path(pictures, result.study_instance_uid, uid))
+        save_picture(picture, picture_path(pictures, result.study_instance_uid, provenance.algorithm, uid))
     for image in result.images:
         uid = image.header.sop_instance_uid
         if uid in study.greys:
             grey = study.greys[uid]
             overlay = overlay_of(image, hung(image, grey.shape[0]))
-            save_plain(grey, overlay, plain_path(pictures, result.study_instance_uid, uid))
+            save_plain(grey, overlay, plain_path(pictures, result.study_instance_uid, provenance.algorithm, uid))
     failure, detail = None, ""
     objects: tuple[AuthoredObject, ...] = ()
     if not any(image.succeeded for image in result.images):
@@ -103,6 +113,7 @@ def finish_study(
         revision=result.revision,
         woman=result.woman,
         source=source,
+        provenance=provenance,
         views=views_label(result),
         category=max(letters, default=""),
         percent_density=result.density.percent_density if result.density else None,

@@ -14,8 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from reread.analytics.errors import SettingsInvalid
 from reread.connectors.completeness import ClosingPolicy
+from reread.connectors.ledger_records import Measurement
 from reread.connectors.mammograms import ReadLimits
-from reread.connectors.onnx_models import OnnxModel
+from reread.connectors.onnx_models import OnnxModel, analysis_of
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer
 from reread.connectors.results.authoring import ResultFormat
@@ -75,8 +76,19 @@ class Route:
     source: str
     destinations: tuple[str, ...]
     formats: tuple[ResultFormat, ...]
-    model: OnnxModel | None = None
-    """what measures; None: the built-in analysis"""
+    models: tuple[OnnxModel | None, ...] = (None,)
+    """what measures, each by itself; None: the built-in analysis"""
+
+    @property
+    def measurements(self) -> frozenset[Measurement]:
+        """What a study revision has when every analysis is done."""
+        return frozenset(measurement_of(model) for model in self.models)
+
+
+def measurement_of(model: OnnxModel | None) -> Measurement:
+    """What a study revision has when this analysis is done."""
+    analysis = analysis_of(model)
+    return Measurement(analysis.name, analysis.version, analysis.parameters_digest)
 
 
 @dataclass(frozen=True, slots=True)

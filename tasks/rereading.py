@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -27,7 +27,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RereadImage:
-    """What became of one file; exactly one of `result` and `rejected` is set."""
+    """What one analysis made of one file; exactly one of `result` and `rejected` is set."""
 
     path: Path
     result: ImageResult | None
@@ -39,7 +39,7 @@ class RereadImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RereadStudy:
-    """One study with the pictures of its images, by SOP Instance UID."""
+    """What one analysis made of one study, with the pictures of its images, by SOP Instance UID."""
 
     result: StudyResult
     pictures: Mapping[str, Picture]
@@ -47,8 +47,10 @@ class RereadStudy:
     greys: Mapping[str, Picture] = field(default_factory=dict)
 
 
-def reread_image(path: Path, analysis: Analysis, limits: ReadLimits, *, shown_as: str = "") -> RereadImage:
-    """Read, measure and draw one file; bad input becomes a record with its reason.
+def reread_image(
+    path: Path, analyses: Sequence[Analysis], limits: ReadLimits, *, shown_as: str = ""
+) -> tuple[RereadImage, ...]:
+    """Read and decode one file once, measure and draw it with each analysis; bad input becomes a record.
 
     Parameters
     ----------
@@ -56,18 +58,29 @@ def reread_image(path: Path, analysis: Analysis, limits: ReadLimits, *, shown_as
         The file.
     shown_as
         Path that stands in records; the file's own when empty.
+
+    Returns
+    -------
+    tuple of RereadImage
+        One for each analysis, in their order. The time of reading counts for the first.
     """
     started = perf_counter()
     try:
         mammogram = read_mammogram(path, limits=limits)
     except InputError as error:
-        return RereadImage(path, None, refusal(path, error.reason, error.detail, shown_as=shown_as), None)
-    read_s = perf_counter() - started
-    result = analysis.measure(mammogram)
-    started = perf_counter()
-    picture, grey = draw_marks(mammogram, result), render_grey(mammogram, result)
-    times = (StageTime("read", read_s), *result.times, StageTime("draw", perf_counter() - started))
-    return RereadImage(path, replace(result, times=times), None, picture, grey)
+        refused = RereadImage(path, None, refusal(path, error.reason, error.detail, shown_as=shown_as), None)
+        return (refused,) * len(analyses)
+    # an analysis that wrote into the pixels would change what the next one sees
+    mammogram.pixels.flags.writeable = False
+    images: list[RereadImage] = []
+    for analysis in analyses:
+        read_times = () if images else (StageTime("read", perf_counter() - started),)
+        result = analysis.measure(mammogram)
+        started = perf_counter()
+        picture, grey = draw_marks(mammogram, result), render_grey(mammogram, result)
+        times = (*read_times, *result.times, StageTime("draw", perf_counter() - started))
+        images.append(RereadImage(path, replace(result, times=times), None, picture, grey))
+    return tuple(images)
 
 
 def refusal(path: Path, reason: Reason, detail: str, *, shown_as: str = "") -> RejectedImage:
@@ -92,7 +105,7 @@ def gather_study(
     study_date: str,
     rejected: tuple[RejectedImage, ...] = (),
 ) -> RereadStudy:
-    """Combine the images of one study revision."""
+    """Combine what one analysis made of the images of one study revision."""
     measured = [image for image in images if image.result is not None]
     result = combine_study(
         study_instance_uid=study_instance_uid,
@@ -111,6 +124,8 @@ def gather_study(
     )
 
 
-def reread_file(path: Path, limits: ReadLimits, model: OnnxModel | None = None) -> RereadImage:
-    """`reread_image` with a model, or the built-in analysis: what a worker process can be handed."""
-    return reread_image(path, analysis_of(model), limits)
+def reread_file(
+    path: Path, limits: ReadLimits, models: Sequence[OnnxModel | None] = (None,)
+) -> tuple[RereadImage, ...]:
+    """`reread_image` with models, None being the built-in analysis: what a worker process can be handed."""
+    return reread_image(path, [analysis_of(model) for model in models], limits)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -16,6 +17,7 @@ from reread.analytics.errors import RereadError
 from reread.analytics.measurement import Analysis
 from reread.analytics.reasons import Reason
 from reread.analytics.records import StudyResult
+from reread.analytics.schema import TABLES
 from reread.analytics.tables import tables
 from reread.connectors.ledger_records import Instance, StudyWork
 from reread.connectors.mammograms import ReadLimits
@@ -41,13 +43,21 @@ class Shard:
     limits: ReadLimits
     deadly: tuple[str, ...] = ()
     """SOP Instance UIDs on which a worker died before: named, not measured again"""
-    model: OnnxModel | None = None
-    """what measures; None: the built-in analysis"""
+    models: tuple[OnnxModel | None, ...] = (None,)
+    """what measures each of `works`; None: the built-in analysis"""
 
     def halves(self) -> tuple[Shard, ...]:
-        """Two smaller shards; empty when there is only one study."""
+        """Two smaller shards: of fewer studies, or of fewer analyses of one; empty when it is one of each."""
         if len(self.works) < 2:
-            return ()
+            middle = len(self.models) // 2
+            return (
+                (
+                    replace(self, name=f"{self.name}a", models=self.models[:middle]),
+                    replace(self, name=f"{self.name}b", models=self.models[middle:]),
+                )
+                if self.works and middle
+                else ()
+            )
         middle = len(self.works) // 2
         return (
             replace(self, name=f"{self.name}a", works=self.works[:middle], formats=self.formats[:middle]),
@@ -71,38 +81,44 @@ def reread_shard(shard: Shard) -> ShardReport:
 @task(name="probe-image", cache_policy=NO_CACHE, retries=0)
 def probe_image(shard: Shard, instance: Instance) -> bool:
     """Measure one image for nothing but to see whether the worker survives it."""
-    reread_image(shard.folders.spool / instance.path, analysis_of(shard.model), shard.limits)
+    reread_image(shard.folders.spool / instance.path, _analyses(shard), shard.limits)
     return True
 
 
 def run_shard(shard: Shard) -> ShardReport:
     """The work of `reread_shard` without Prefect."""
-    analysis = analysis_of(shard.model)
-    provenance = provenance_of(analysis, shard.run_id)
+    analyses = _analyses(shard)
+    stamps = [provenance_of(analysis, shard.run_id) for analysis in analyses]
+    results: list[list[StudyResult]] = [[] for _ in analyses]
     outcomes: list[StudyOutcome] = []
-    results: list[StudyResult] = []
     names: dict[str, str] = {}
     for work, formats in zip(shard.works, shard.formats, strict=True):
-        study = _reread(shard, work, analysis)
-        results.append(study.result)
-        names |= {uid: path.name for uid, path in study.sources.items()}
-        outcomes.append(
-            finish_study(
-                study,
-                source=work.instances[0].source if work.instances else "",
-                provenance=provenance,
-                formats=formats,
-                results=_result_folder(shard.folders, work),
-                pictures=shard.folders.pictures,
+        for study, provenance, of_analysis in zip(_reread(shard, work, analyses), stamps, results, strict=True):
+            of_analysis.append(study.result)
+            names |= {uid: path.name for uid, path in study.sources.items()}
+            outcomes.append(
+                finish_study(
+                    study,
+                    source=work.instances[0].source if work.instances else "",
+                    provenance=provenance,
+                    formats=formats,
+                    results=_result_folder(shard.folders, work),
+                    pictures=shard.folders.pictures,
+                )
             )
-        )
-    Warehouse(shard.folders.warehouse).record(
-        tables(results, provenance, sources=names), part=f"{shard.run_id}-{shard.name}"
-    )
+    parts = [tables(rows, stamp, sources=names) for rows, stamp in zip(results, stamps, strict=True)]
+    joined = {name: pa.concat_tables([part[name] for part in parts]) for name in TABLES}
+    # one part for all analyses, which is there as a whole or not at all
+    Warehouse(shard.folders.warehouse).record(joined, part=f"{shard.run_id}-{shard.name}")
     return ShardReport(tuple(outcomes))
 
 
-def _reread(shard: Shard, work: StudyWork, analysis: Analysis) -> RereadStudy:
+def _analyses(shard: Shard) -> list[Analysis]:
+    return [analysis_of(model) for model in shard.models]
+
+
+def _reread(shard: Shard, work: StudyWork, analyses: list[Analysis]) -> list[RereadStudy]:
+    """What each analysis made of a study."""
     images, refused = [], []
     for instance in work.instances:
         path = shard.folders.spool / instance.path
@@ -111,15 +127,18 @@ def _reread(shard: Shard, work: StudyWork, analysis: Analysis) -> RereadStudy:
         elif instance.sop_instance_uid in shard.deadly:
             refused.append(refusal(path, Reason.WORKER_DIED, "", shown_as=instance.path))
         else:
-            images.append(reread_image(path, analysis, shard.limits, shown_as=instance.path))
-    return gather_study(
-        images,
-        study_instance_uid=work.study_instance_uid,
-        revision=work.revision,
-        woman=work.woman,
-        study_date=work.study_date,
-        rejected=tuple(refused),
-    )
+            images.append(reread_image(path, analyses, shard.limits, shown_as=instance.path))
+    return [
+        gather_study(
+            [of_image[number] for of_image in images],
+            study_instance_uid=work.study_instance_uid,
+            revision=work.revision,
+            woman=work.woman,
+            study_date=work.study_date,
+            rejected=tuple(refused),
+        )
+        for number in range(len(analyses))
+    ]
 
 
 def _result_folder(folders: Folders, work: StudyWork) -> Path:
@@ -136,9 +155,17 @@ def cut_shards(
     limits: ReadLimits,
     studies_per_shard: int,
     workers: int,
-    model: OnnxModel | None = None,
+    models: tuple[OnnxModel | None, ...] = (None,),
+    prefix: str = "",
 ) -> tuple[Shard, ...]:
     """Cut the night's studies so that every worker has some, and no shard is too large to lose.
+
+    Parameters
+    ----------
+    models
+        The analyses that each study is still to be measured with.
+    prefix
+        Begins the names; those of two groups of studies in one night must not meet.
 
     Raises
     ------
@@ -150,14 +177,13 @@ def cut_shards(
     size = min(studies_per_shard, max(1, -(-len(works) // (4 * workers))))
     return tuple(
         Shard(
-            # the names of two analyses in one night must not meet
-            name=f"{model.name}-{start // size:05d}" if model else f"{start // size:05d}",
+            name=f"{prefix}{start // size:05d}",
             run_id=run_id,
             folders=folders,
             works=works[start : start + size],
             formats=formats[start : start + size],
             limits=limits,
-            model=model,
+            models=models,
         )
         for start in range(0, len(works), size)
     )

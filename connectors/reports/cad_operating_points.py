@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from reread.analytics.calibration import Calibration
+from collections.abc import Sequence
+from itertools import groupby
+
+from reread.analytics.calibration import Calibration, built_in_table, image_kind
+from reread.analytics.measurement import NAME
+from reread.analytics.records import FindingKind, ImageHeader, Provenance
 from reread.connectors.reports import codes as c
 from reread.connectors.reports.codes import Code
 from reread.connectors.reports.content_items import Item
@@ -21,6 +26,29 @@ _UNITS = {
     c.CERTAINTY: c.PERCENT,
     c.FALSE_MARKERS_PER_IMAGE: c.NO_UNITS,
 }
+
+
+def calibrated(
+    images: Sequence[ImageHeader], kind: FindingKind | None, provenance: Provenance
+) -> list[tuple[Calibration | None, list[ImageHeader]]]:
+    """Images with one calibration together: digitised film, digital for presentation and raw images have their own.
+
+    Parameters
+    ----------
+    kind
+        What was looked for; None: something without operating points.
+
+    Returns
+    -------
+    list
+        Calibration and images, which keep their order. One entry without calibration for what has no operating
+        points, and for another analysis, whose points nobody measured here.
+    """
+    if kind is None or provenance.algorithm != NAME:
+        return [(None, list(images))]
+    table = built_in_table()
+    parts = [list(part) for _, part in groupby(sorted(images, key=image_kind), key=image_kind)]
+    return [(table.of(part[0], kind), part) for part in parts]
 
 
 def operating_point_items(calibration: Calibration | None, context: ReportContext) -> list[Item]:

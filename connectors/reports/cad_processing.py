@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reread.analytics.calibration import built_in_table
+from reread.analytics.calibration import Calibration
 from reread.analytics.measurement import NAME
 from reread.analytics.records import FindingKind, ImageResult
 from reread.connectors.reports import codes as c
-from reread.connectors.reports.cad_operating_points import operating_point_items
+from reread.connectors.reports.cad_operating_points import calibrated, operating_point_items
 from reread.connectors.reports.codes import Code
 from reread.connectors.reports.content_items import HAS_PROPERTIES, Item, by_reference
 from reread.connectors.reports.report_context import ReportContext
@@ -62,23 +62,30 @@ def all_succeeded(runs: Sequence[Run]) -> bool:
     return not any(run.failed for run in runs)
 
 
-def detections_item(runs: Sequence[Run], context: ReportContext) -> Item:
+def detections_item(runs: Sequence[Run], images: Sequence[ImageResult], context: ReportContext) -> Item:
     """TID 4000 row 6 with 4015 and 4017 (R0.303 … R0.327)."""
-    # another analysis has its own operating points, which nobody measured here
-    known = built_in_table().kinds if context.provenance.algorithm == NAME else {}
+    headers = {image.header.sop_instance_uid: image.header for image in images}
 
-    def performed(run: Run, images: tuple[str, ...]) -> Item:
-        on = [fitted(_ON_DETECTED, by_reference(HAS_PROPERTIES, context.entries[uid])) for uid in images]
-        kind = _KINDS.get(run.kind)
-        points = operating_point_items(known.get(kind), context) if kind is not None else []
-        return context.made(_DETECTION, run.kind, [*context.algorithm, *on, *points])
+    def performed(kind: Code, uids: Sequence[str], calibration: Calibration | None) -> Item:
+        on = [fitted(_ON_DETECTED, by_reference(HAS_PROPERTIES, context.entries[uid])) for uid in uids]
+        points = operating_point_items(calibration, context) if kind in _KINDS else []
+        return context.made(_DETECTION, kind, [*context.algorithm, *on, *points])
 
     below = []
     if any(run.succeeded for run in runs):
-        done = [performed(run, run.succeeded) for run in runs if run.succeeded]
+        # an item for each kind of image, as each has operating points of its own
+        done = [
+            performed(run.kind, [header.sop_instance_uid for header in part], calibration)
+            for run in runs
+            if run.succeeded
+            for calibration, part in calibrated(
+                [headers[uid] for uid in run.succeeded], _KINDS.get(run.kind), context.provenance
+            )
+        ]
         below.append(context.made(_DETECTED, None, done))
     if any(run.failed for run in runs):
-        below.append(context.made(_NOT_DETECTED, None, [performed(run, run.failed) for run in runs if run.failed]))
+        failed = [performed(run.kind, run.failed, None) for run in runs if run.failed]
+        below.append(context.made(_NOT_DETECTED, None, failed))
     return context.made(_DETECTIONS, _status(runs), below)
 
 

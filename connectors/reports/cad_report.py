@@ -81,7 +81,7 @@ def cad_report_content(
             context.made(_LANGUAGE, c.ENGLISH, [country]),
             context.made(_LIBRARY, None, entries.values()),
             context.made(_SUMMARY, summary, impression_items(result, context), relationship="CONTAINS"),
-            detections_item(detected, context),
+            detections_item(detected, result.images, context),
             analyses_item(analysed, context),
         ],
     )

@@ -140,7 +140,7 @@ def write_case_pictures(facts: CaseFacts, pictures: Path, folder: Path) -> tuple
 def _kept(row: Row, pictures: Path) -> tuple[bytes, Overlay] | None:
     if row["status"] != "measured" or not row["sop_instance_uid"]:
         return None
-    return read_plain(plain_path(pictures, row["study_instance_uid"], row["sop_instance_uid"]))
+    return read_plain(plain_path(pictures, row["study_instance_uid"], row["algorithm"], row["sop_instance_uid"]))
 
 
 def _grid(images: Sequence[Row]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from phantoms import phantom
 
 from reread.analytics.asymmetry import AsymmetryParameters, compared, difference
 from reread.analytics.breast import find_breast
-from reread.analytics.calibration import built_in_table
+from reread.analytics.calibration import ImageKind, built_in_table
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.nipple import find_nipple
 from reread.analytics.pectoral import find_pectoral
@@ -17,7 +17,7 @@ from reread.analytics.records import Finding, FindingKind, Laterality, Mammogram
 from reread.analytics.signatures import MUSCLE, grid_of, signature_of, to_cells, to_pixels
 from reread.analytics.study import combine_study
 
-CALIBRATION = built_in_table().kinds[FindingKind.MASS]
+CALIBRATION = built_in_table().entries[ImageKind.FILM, FindingKind.MASS]
 L, R = Laterality.LEFT, Laterality.RIGHT
 
 
@@ -110,6 +110,12 @@ def test_a_difference_without_a_candidate_becomes_an_asymmetry() -> None:
     found = compared((), own, other, CALIBRATION, AsymmetryParameters(alone_from=2.0))
     assert found and {f.nature for f in found} == {Nature.ASYMMETRY}
     assert min(np.hypot(f.x_px - 180, f.y_px - 320) * 0.2 for f in found) < 12
+    shape = found[0].shape
+    assert shape is not None and shape.contrast_percent > 10 and shape.margin_mm is None
+    ends = np.array(shape.long_axis) * 0.2
+    assert np.hypot(*(ends[0] - ends[1])) == pytest.approx(found[0].size_mm, abs=1.3 * own.spacing_mm)
+    assert shape.short_axis_mm is not None and 8 < shape.short_axis_mm <= found[0].size_mm
+    assert shape.chest_wall_distance_mm == pytest.approx(found[0].x_px * 0.2, abs=8)
     near = candidate(found[0].x_px, found[0].y_px, 1.0)
     again = compared((near,), own, other, CALIBRATION, AsymmetryParameters(alone_from=2.0))
     assert sum(f.nature is Nature.ASYMMETRY for f in again) < len(found)

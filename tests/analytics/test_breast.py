@@ -81,3 +81,48 @@ def test_frame_coordinates_go_there_and_back(x: float, y: float, spacing_mm: flo
     frame = resample(image, spacing_mm, mirrored=mirrored, crop_px=(13, 7, 710, 905))
     point = np.array([[x, y]])
     assert frame.to_stored(frame.from_stored(point)) == pytest.approx(point, abs=1e-6)
+
+
+def _film(*, fog: float = 0.0, step: float = 0.0, label_x: int | None = None) -> tuple[Mammogram, np.ndarray]:
+    """A half disc whose last 16 mm are only faintly above fog, between two strips of padding; and its true region."""
+    rows, columns = np.mgrid[0:1000, 0:800].astype(np.float64)
+    inward_mm = 90 - 0.2 * np.hypot(columns - 100, rows - 500)
+    truth = (inward_mm > 0) & (columns >= 100)
+    tissue = np.where(inward_mm > 16, 0.55, 0.03 + 0.07 * np.clip(inward_mm, 0, 16) / 16)
+    uneven = fog + step * rows / 1000
+    noise = np.random.default_rng(7).normal(0, 0.004, rows.shape)
+    pixels = np.where(truth, np.maximum(tissue, 0) + uneven, uneven) + noise
+    if label_x is not None:
+        pixels[430:540, label_x : label_x + 90] = 0.95
+    pixels = np.clip(np.round(pixels * 255) / 255, 0, 1)
+    pixels[:, :100] = pixels[:, 700:] = 0
+    header = replace(phantom().mammogram.header, view=View.CC, laterality=Laterality.LEFT)
+    return Mammogram(header, pixels.astype(np.float32)), truth & (columns < 700)
+
+
+def _overlap(found: SegmentedBreast, truth: np.ndarray) -> float:
+    import cv2
+
+    outline = np.round(np.array(found.region.outline)).astype(np.int32)
+    mask = cv2.fillPoly(np.zeros(truth.shape, np.uint8), [outline], 1) > 0
+    return 2 * float((mask & truth).sum()) / float(mask.sum() + truth.sum())
+
+
+@pytest.mark.parametrize(("fog", "step"), [(0.0, 0.0), (0.02, 0.0), (0.03, 0.03), (0.1, 0.0)])
+def test_faint_skin_above_fog_belongs_to_the_breast(fog: float, step: float) -> None:
+    """Without the faint zone the overlap is 0.81."""
+    image, truth = _film(fog=fog, step=step)
+    assert _overlap(find_breast(image), truth) > 0.97
+
+
+def test_a_label_that_touches_the_skin_does_not() -> None:
+    image, truth = _film(label_x=545)
+    found = find_breast(image)
+    assert _overlap(found, truth) > 0.96
+    assert max(x for x, _ in found.region.outline) < 580
+
+
+@pytest.mark.parametrize("power", [0.6, 1.5])
+def test_a_bent_grey_scale_keeps_the_outline(power: float) -> None:
+    image, truth = _film(fog=0.02)
+    assert _overlap(find_breast(Mammogram(image.header, image.pixels**power)), truth) > 0.97

@@ -184,6 +184,22 @@ def test_finer_pixels_need_clearer_spots() -> None:
     assert least_z_at(0.07, parameters) > least_z_at(0.1, parameters) > parameters.least_z
 
 
+def test_a_breast_in_a_tenth_of_a_raw_range_gives_the_same_cluster() -> None:
+    truth = phantom(View.CC, label=False)
+    plain = measured(truth.mammogram)[0]
+    narrow = np.rint((0.1 * truth.mammogram.pixels + 0.4) * 65535) / 65535
+    raw = measured(Mammogram(truth.mammogram.header, narrow.astype(np.float32)))[0]
+    assert (raw.x_px, raw.y_px) == pytest.approx((plain.x_px, plain.y_px), abs=3)
+    assert raw.evidence == pytest.approx(plain.evidence, rel=0.1)
+
+
+def test_grey_steps_of_a_smooth_image_are_no_spots() -> None:
+    image = phantom(View.CC, cluster=False, label=False).mammogram
+    smooth = cv2.GaussianBlur(image.pixels, (0, 0), 8.0)
+    spots = found_spots(Mammogram(image.header, np.rint(smooth * 255) / np.float32(255)))
+    assert len(spots.points) == 0
+
+
 def test_gain_and_mirror_image_do_not_matter() -> None:
     truth = phantom(View.CC, label=False)
     pixels = truth.mammogram.pixels

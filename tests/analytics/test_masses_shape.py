@@ -11,7 +11,7 @@ from reread.analytics.breast import find_breast
 from reread.analytics.lines import line_map, running_towards
 from reread.analytics.masses import MassParameters, find_masses, nature_of
 from reread.analytics.masses_maps import mass_maps, standardised
-from reread.analytics.masses_shape import long_axis, margin_mm
+from reread.analytics.masses_shape import long_axis, margin_mm, short_axis
 from reread.analytics.nipple import find_nipple
 from reread.analytics.pectoral import find_pectoral
 from reread.analytics.records import Finding, Mammogram, Nature, Shape, View
@@ -53,6 +53,16 @@ def test_long_axis_of_an_ellipse(angle: float, half: float, ratio: float) -> Non
     ends, length = long_axis(turned)
     assert length == pytest.approx(2 * half, rel=0.01)
     assert np.hypot(*(ends[0] - ends[1])) == pytest.approx(length, rel=1e-6)
+    chord, width = short_axis(turned, ends)
+    assert width == pytest.approx(2 * ratio * half, rel=0.03, abs=0.1)
+    assert np.hypot(*(chord[0] - chord[1])) == pytest.approx(width, rel=1e-6)
+    assert abs(np.dot(chord[0] - chord[1], ends[0] - ends[1])) < 1e-6 * length**2
+
+
+def test_short_axis_of_points_on_a_line_and_of_one_point() -> None:
+    line = np.array([(3.0, 4.0), (6.0, 8.0), (9.0, 12.0)])
+    assert short_axis(line, long_axis(line)[0])[1] == pytest.approx(0, abs=1e-6)
+    assert short_axis(line[:1], line[[0, 0]])[1] == 0
 
 
 @pytest.mark.parametrize("view", [View.CC, View.MLO])
@@ -75,6 +85,9 @@ def test_contrast_and_distances_of_the_planted_mass(view: View) -> None:
     assert shape.margin_mm is not None and 0.5 < shape.margin_mm < 6
     ends = np.array(shape.long_axis) * 0.2
     assert np.hypot(*(ends[0] - ends[1])) == pytest.approx(finding.size_mm, abs=1.5)
+    chord = np.array(shape.short_axis) * 0.2
+    assert shape.short_axis_mm == pytest.approx(np.hypot(*(chord[0] - chord[1])), abs=1.5)
+    assert shape.short_axis_mm <= finding.size_mm
 
 
 def with_spokes(straight: bool) -> Mammogram:

@@ -11,7 +11,7 @@ from made_studies import PROVENANCE, failed, image_result, study_result
 from phantoms import phantom
 
 from reread.analytics.reasons import Reason
-from reread.analytics.records import Laterality, RejectedImage, StudyResult, View
+from reread.analytics.records import Finding, FindingKind, Laterality, RejectedImage, Shape, StudyResult, View
 from reread.analytics.schema import TABLES
 from reread.analytics.tables import parse_study_date, tables, views_label
 
@@ -51,6 +51,17 @@ def test_candidates_below_the_operating_points_are_kept():
     assert [row["finding_index"] for row in masses] == [0, 1, 2]
     (cluster,) = (row for row in rows if row["kind"] == "calcification")
     assert (cluster["finding_index"], cluster["member_count"], cluster["operating_point"]) == (0, 2, 1)
+
+
+def test_a_finding_keeps_its_axes_and_its_partners():
+    shape = Shape(((10.5, 20.0), (30.0, 40.25)), 50.0, 30.0, 2.0, 15.0, 40.0, 30.0, ((1.0, 2.0), (3.0, 4.0)), 6.5)
+    one = Finding(FindingKind.MASS, 20, 30, 0.9, 0, (), 12.0, shape=shape, match=4, composite=2)
+    (row,) = tables((study_result(replace(image(), findings=(one,))),), PROVENANCE)["findings"].to_pylist()
+    ends = [row[f"long_axis_{axis}{end}_px"] for end in (1, 2) for axis in "xy"]
+    assert ends == [10.5, 20.0, 30.0, 40.25]
+    assert (row["size_mm"], row["short_axis_mm"], row["area_mm2"]) == (12.0, 6.5, 50.0)
+    assert (row["contrast_percent"], row["margin_mm"], row["spiculation_percent"]) == (30.0, 2.0, 15.0)
+    assert (row["chest_wall_distance_mm"], row["match"], row["composite"]) == (30.0, 4, 2)
 
 
 def test_a_study_counts_only_marks():

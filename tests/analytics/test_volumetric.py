@@ -136,7 +136,7 @@ def test_it_goes_through_the_analysis_to_the_woman() -> None:
     assert study.volumetric is not None
 
 
-@pytest.mark.parametrize(("percent", "letter"), [(0, "a"), (4.4, "a"), (4.5, "b"), (7.5, "c"), (15.5, "d")])
+@pytest.mark.parametrize(("percent", "letter"), [(0, "a"), (3.4, "a"), (3.5, "b"), (7.4, "b"), (7.5, "c"), (15.5, "d")])
 def test_letters_follow_their_boundaries(percent: float, letter: str) -> None:
     assert volumetric_category(percent) == letter
 

@@ -16,7 +16,7 @@ from reread.analytics.reasons import Reason
 from reread.connectors.closing import CaseCloser
 from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.ledger import Ledger, open_ledger
-from reread.connectors.ledger_records import Instance, Outcome, StudyRevision
+from reread.connectors.ledger_records import Instance, Measurement, Outcome, StudyRevision
 from reread.connectors.ledger_tables import METADATA
 from reread.connectors.states import DeliveryState, InstanceState, StudyState
 
@@ -102,8 +102,8 @@ def test_quiet_time_closes(ledger, clock):
 def test_a_late_image_opens_a_revision_with_all_images(ledger):
     ledger.add_instance(image(1))
     measured(ledger)
-    assert ledger.is_measured("1.2", 1, "cad", "1", "p")
-    assert not ledger.is_measured("1.2", 1, "cad", "2", "p")
+    assert Measurement("cad", "1", "p") in ledger.measurements("1.2", 1)
+    assert Measurement("cad", "2", "p") not in ledger.measurements("1.2", 1)
     ledger.add_instance(image(2))
     ledger.close_study("1.2", "late")
     (work,) = ledger.studies_to_measure()
@@ -165,7 +165,7 @@ def test_finish_twice_and_another_version(ledger):
     ledger.requeue_study("1.2", 1)
     ledger.start_studies(["1.2"], "run2")
     ledger.finish_study("1.2", 1, algorithm="cad", version="2", parameters_digest="p")
-    assert ledger.is_measured("1.2", 1, "cad", "1", "p") and ledger.is_measured("1.2", 1, "cad", "2", "p")
+    assert ledger.measurements("1.2", 1) == {Measurement("cad", version, "p") for version in "12"}
 
 
 def test_rejections_are_booked_once(ledger):

@@ -80,10 +80,11 @@ def test_pictures_are_linked_relative_and_exist(site):
     Warehouse(site / "warehouse").record(tables((study,), PROVENANCE), part="a")
     picture = np.full((60, 40, 3), 128, np.uint8)
     uid = study.images[0].header.sop_instance_uid
-    save_picture(picture, picture_path(site / "pictures", "2.25.7", uid))
+    save_picture(picture, picture_path(site / "pictures", "2.25.7", PROVENANCE.algorithm, uid))
     page = written(site)
     pictures = [link for link in page.links if not link.startswith("#")]
-    assert pictures == [f"pictures/2.25.7/{uid}.jpg"] * 2  # the image and the link around it; MLO has no file
+    # the image and the link around it; MLO has no file
+    assert pictures == [f"pictures/2.25.7/{PROVENANCE.algorithm}/{uid}.jpg"] * 2
     assert all((site / link).is_file() for link in pictures)
     assert page.tags.count("figure") == 2
 

@@ -6,6 +6,7 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
+from dies_on_purpose import own_model_dies
 from made_nights import night_plan, phantom_file, phantom_study, take_in
 
 pytest.importorskip("onnx", reason="the test makes its models with onnx")
@@ -13,8 +14,9 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 from made_models import bright_spots, constant, described
 
 from reread.analytics.errors import SettingsInvalid
+from reread.analytics.reasons import Reason
 from reread.connectors.ledger import open_ledger
-from reread.connectors.onnx_models import analysis_of, sha256_of_weights
+from reread.connectors.onnx_models import sha256_of_weights
 from reread.connectors.states import StudyState
 from reread.connectors.warehouse import Warehouse
 from reread.deployments.cli import app
@@ -51,8 +53,8 @@ def test_from_settings_to_findings(tmp_path):
         report = run_shard(shard)
         book_report(ledger, plan, report, "run-1")
         assert ledger.study_work("2.25.1", 1).state in (StudyState.MEASURED, StudyState.DELIVERED)
-        analysis = analysis_of(plan.route_of("import").model)
-        assert ledger.is_measured("2.25.1", 1, "my-model", "1.0", analysis.parameters_digest)
+        (done,) = ledger.measurements("2.25.1", 1)
+        assert (done.algorithm, done.version) == ("my-model", "1.0")
         ledger.requeue_study("2.25.1", 1)
         assert cut_night(ledger, plan, "run-2") == ()  # measured with these weights
         ledger.requeue_study("2.25.1", 1)
@@ -67,7 +69,7 @@ def test_from_settings_to_findings(tmp_path):
         "SELECT algorithm, version, parameters_digest, count(*) FROM findings GROUP BY ALL ORDER BY ALL"
     )
     assert [row[0] for row in rows.rows] == ["my-model", "reread-mammography"]
-    assert rows.rows[0][1:3] == ("1.0", analysis.parameters_digest)
+    assert rows.rows[0][1:3] == ("1.0", done.parameters_digest)
 
 
 @pytest.mark.slow
@@ -77,7 +79,7 @@ def test_measure_with_a_model_gives_the_same_tables_each_time(tmp_path):
     tables = []
     for number, workers in ((1, 1), (2, 2)):
         out = tmp_path / f"out{number}"
-        outcome = measure_paths([tmp_path / "in"], out, workers=workers, model=model)
+        outcome = measure_paths([tmp_path / "in"], out, workers=workers, models=[model])
         assert [case.failure for case in outcome.outcomes] == [None]
         found = pq.read_table(out / "findings.parquet").drop_columns(["run_id", "recorded_at"])
         assert found.num_rows >= 1
@@ -98,6 +100,45 @@ def test_a_density_model_on_the_command_line(tmp_path):
     (row,) = pq.read_table(tmp_path / "out" / "density.parquet").to_pylist()
     assert (row["percent_density"], row["algorithm"]) == (25.0, "my-model")
     assert pq.read_table(tmp_path / "out" / "findings.parquet").num_rows == 0
+
+
+@pytest.mark.slow
+def test_several_models_and_the_built_in_analysis_measure_a_folder(tmp_path, capsys):
+    phantom_study(tmp_path / "in", count=2)
+    spots = described(bright_spots(tmp_path / "spots.onnx"))
+    number = described(constant(tmp_path / "c.onnx", 0.25), name="number", output='kind = "density"\nscale = 100.0')
+    out = tmp_path / "out"
+    command = ["measure", str(tmp_path / "in"), "--out", str(out), "--workers", "1"]
+    code = app([*command, "--model", str(spots), "--model", str(number), "--built-in"], result_action="return_value")
+    assert code == 0
+    said = capsys.readouterr().out
+    names = ["reread-mammography", "my-model", "number"]
+    assert [said.count(f" {name} ") for name in names] == [1, 1, 1], said
+    for table in ("images", "studies", "quality"):
+        found = pq.read_table(out / f"{table}.parquet")["algorithm"].to_pylist()
+        assert found == [name for name in names for _ in range(len(found) // 3)], table
+    algorithms = set(pq.read_table(out / "density.parquet")["algorithm"].to_pylist())
+    assert algorithms == {"reread-mammography", "number"}
+    assert len(list((out / "dicom").rglob("*.dcm"))) == 6
+    assert len(list((out / "pictures").rglob("*.jpg"))) == 6
+    with pytest.raises(SettingsInvalid, match="two models are named my-model"):
+        app([*command, "--model", str(spots), "--model", str(spots)], result_action="return_value")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "reason"), [("deadly", Reason.WORKER_DIED), ("cursed", Reason.MEASUREMENT_FAILED)])
+def test_a_model_that_fails_costs_its_own_results_on_that_image(tmp_path, name, reason):
+    first, _ = phantom_study(tmp_path / "in", count=2)
+    first.rename(first.with_name(f"{name}.dcm"))
+    spots = described(bright_spots(tmp_path / "spots.onnx"))
+    outcome = measure_paths(
+        [tmp_path / "in"], tmp_path / "out", workers=2, models=[spots], built_in=True, reread=own_model_dies
+    )
+    assert [(case.provenance.algorithm, case.views) for case in outcome.outcomes] == [
+        ("reread-mammography", "R CC, L CC"),
+        ("my-model", "L CC"),
+    ]
+    assert [(image.path.rsplit("/", 1)[-1], image.reason) for image in outcome.rejected] == [(f"{name}.dcm", reason)]
 
 
 @pytest.mark.parametrize(
@@ -141,9 +182,10 @@ def test_a_route_with_an_unknown_or_unusable_model_stops_the_start(tmp_path):
     used = Settings(data=tmp_path, models=(good, bad), routes=(RouteGroup(source="import", analyses=("bad",)),))
     with pytest.raises(SettingsInvalid, match="model bad: SHA-256"):
         plan_of(used)
-    (tmp_path / "two.toml").write_text('[[routes]]\nsource = "import"\nanalyses = ["mammography", "my-model"]\n')
-    with pytest.raises(SettingsInvalid, match=r"routes\.0\.analyses"):
-        load_settings(tmp_path / "two.toml")
+    for words, cause in (("", "at least 1 item"), ('"mammography", "mammography"', "analyses: each name once")):
+        (tmp_path / "bad.toml").write_text(f'[[routes]]\nsource = "import"\nanalyses = [{words}]\n')
+        with pytest.raises(SettingsInvalid, match=cause):
+            load_settings(tmp_path / "bad.toml")
 
 
 def test_the_doctor_looks_at_models(tmp_path):

@@ -1,4 +1,6 @@
-"""A night's shards on a real Dask cluster in which one image kills its worker. Run as a script by its test.
+"""A night's shards on a real Dask cluster in which an image, and a model on another, kill their worker.
+
+Run as a script by its test.
 
 A script, because what it defines must reach the workers by value: they cannot import a test module.
 """
@@ -10,6 +12,7 @@ import sys
 from pathlib import Path
 
 DEADLY = "1.13"
+DEADLY_FOR_THE_MODEL = "1.17"
 
 
 def main(home: Path) -> None:
@@ -22,8 +25,12 @@ def main(home: Path) -> None:
         from prefect import flow, task
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
+        from reread.analytics.model_input import InputPreparation
+        from reread.analytics.model_output import OutputKind, OutputMapping
+        from reread.analytics.records import Provenance
         from reread.connectors.ledger_records import Instance, StudyWork
         from reread.connectors.mammograms import ReadLimits
+        from reread.connectors.onnx_models import OnnxModel
         from reread.deployments.clusters import task_runner
         from reread.deployments.settings import ClusterGroup
         from reread.tasks.outcomes import StudyOutcome
@@ -31,19 +38,32 @@ def main(home: Path) -> None:
         from reread.tasks.settling import settle
         from reread.tasks.shards import Shard, ShardReport
 
+        output = OutputMapping(OutputKind.IMAGE_SCORE)
+        model = OnnxModel("own", "1", home, "0" * 64, InputPreparation(32, 32), output)
+
+        def stamp(model):
+            return Provenance("own" if model else "built-in", "1", "0" * 16, "run", "2026-11-21T00:00:00Z")
+
+        def deadly(shard):
+            return {DEADLY, DEADLY_FOR_THE_MODEL} if any(shard.models) else {DEADLY}
+
         @task
         def work(shard):
             uids = {instance.sop_instance_uid for each in shard.works for instance in each.instances}
-            if DEADLY in uids - set(shard.deadly):
+            if deadly(shard) & (uids - set(shard.deadly)):
                 os._exit(1)  # as a codec that crashes does
             left_out = ",".join(shard.deadly)
             return ShardReport(
-                tuple(StudyOutcome(each.study_instance_uid, 1, "w", "s", detail=left_out) for each in shard.works)
+                tuple(
+                    StudyOutcome(each.study_instance_uid, 1, "w", "s", stamp(model), detail=left_out)
+                    for each in shard.works
+                    for model in shard.models
+                )
             )
 
         @task
         def probe(shard, instance):
-            if instance.sop_instance_uid == DEADLY:
+            if instance.sop_instance_uid in deadly(shard):
                 os._exit(1)
             return True
 
@@ -53,9 +73,12 @@ def main(home: Path) -> None:
             )
             return StudyWork(f"9.{number}", 1, "w", "", instances)
 
-        works = tuple(study(number) for number in range(6))
+        works = tuple(study(number) for number in range(5))
+        # each death costs seconds: the own model measures the last study only
+        cuts = ((works[:2], (None,)), (works[2:4], (None,)), (works[4:], (None, model)))
         shards = tuple(
-            Shard(f"{k}", "run", Folders(home), works[2 * k : 2 * k + 2], ((), ()), ReadLimits()) for k in range(3)
+            Shard(f"{k}", "run", Folders(home), some, ((),) * len(some), ReadLimits(), models=models)
+            for k, (some, models) in enumerate(cuts)
         )
         reports = []
 
@@ -65,7 +88,11 @@ def main(home: Path) -> None:
 
         with temporary_settings({PREFECT_API_URL: server.api_url} if server else {}):
             asyncio.run(night.with_options(task_runner=task_runner(ClusterGroup(workers=2)))())
-    outcomes = {o.study_instance_uid: [o.failure, o.detail] for report in reports for o in report.outcomes}
+    outcomes = {
+        f"{o.study_instance_uid} {o.provenance.algorithm}": [o.failure, o.detail]
+        for report in reports
+        for o in report.outcomes
+    }
     sys.stdout.write(json.dumps(outcomes) + "\n")
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 from loopback import free_port
 from made_nights import PATIENT_NAME, phantom_file, phantom_study
+from site_commands import reread
 
 from reread.connectors.archive_server import ArchiveServer
 from reread.connectors.ledger import open_ledger
@@ -63,19 +62,6 @@ class Night:
     @property
     def data(self) -> Path:
         return self.site / "data"
-
-
-def reread(site: Path, prefect_url: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "REREAD"))}
-    return subprocess.run(
-        [sys.executable, "-m", "reread.deployments.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=site,
-        env={**kept, "COLUMNS": "200", "PREFECT_API_URL": prefect_url},
-        stdin=subprocess.DEVNULL,
-        timeout=200,
-    )
 
 
 @pytest.fixture(scope="module")

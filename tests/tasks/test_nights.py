@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from made_nights import night_plan, phantom_study, take_in
+from made_studies import PROVENANCE
 
 from reread.analytics.measurement import MammographyAnalysis
 from reread.analytics.reasons import Reason
@@ -55,7 +56,7 @@ def test_what_this_version_measured_is_not_measured_again(tmp_path):
         ledger.finish_study("2.25.1", 1, version=analysis.version, **key)
         ledger.requeue_study("2.25.1", 1)
         assert cut_night(ledger, plan, "run-2") == ()
-        assert ledger.study_work("2.25.1", 1).state is StudyState.MEASURED
+        assert ledger.study_work("2.25.1", 1).state is StudyState.DELIVERED  # nothing goes anywhere
     with open_ledger(f"sqlite:///{tmp_path / 'other.sqlite'}") as ledger:
         take_in(plan, ledger, phantom_study(tmp_path, "2.25.1", 1))
         cut_night(ledger, plan, "run-1")
@@ -74,17 +75,22 @@ def test_the_route_of_the_source_says_what_is_written(tmp_path):
 
 
 def test_the_summary_is_in_a_stable_order_and_names_nobody():
-    outcome = StudyOutcome("2.25.9", 1, "pseudonym-of-a-woman", "pacs")
+    outcome = StudyOutcome("2.25.9", 1, "pseudonym-of-a-woman", "pacs", PROVENANCE)
+    of_a_model = replace(outcome, provenance=replace(PROVENANCE, algorithm="a-model"))
     outcomes = [
         replace(outcome, revision=2),
         outcome,
-        replace(outcome, study_instance_uid="2.25.1", failure=Reason.WORKER_DIED),
+        of_a_model,
+        replace(of_a_model, study_instance_uid="2.25.1", failure=Reason.WORKER_DIED),
+        replace(outcome, study_instance_uid="2.25.1"),
     ]
     report = summary("run", Arrivals(3, 12, 0, ()), outcomes, (), Deliveries(4, 3, 1, 0, 0))
-    assert [(one.study_instance_uid, one.revision) for one in report.outcomes] == [
-        ("2.25.1", 1),
-        ("2.25.9", 1),
-        ("2.25.9", 2),
+    assert [(one.study_instance_uid, one.revision, one.provenance.algorithm[0]) for one in report.outcomes] == [
+        ("2.25.1", 1, "a"),
+        ("2.25.1", 1, "r"),
+        ("2.25.9", 1, "a"),
+        ("2.25.9", 1, "r"),
+        ("2.25.9", 2, "r"),
     ]
     assert [one.study_instance_uid for one in report.failed] == ["2.25.1"]
     assert report.headline == (

@@ -57,7 +57,7 @@ BAD = {
 @pytest.mark.parametrize("reason", BAD, ids=str)
 def test_bad_input_becomes_a_record_with_its_reason(tmp_path, reason):
     path = BAD[reason](tmp_path / f"{PATIENT_NAME}.dcm")
-    image = reread_image(path, MammographyAnalysis(), LIMITS, shown_as="objects/x.dcm")
+    (image,) = reread_image(path, [MammographyAnalysis()], LIMITS, shown_as="objects/x.dcm")
     assert (image.result, image.picture) == (None, None)
     assert image.rejected.reason is reason
     assert image.rejected.path == "objects/x.dcm"
@@ -68,7 +68,7 @@ def test_bad_input_becomes_a_record_with_its_reason(tmp_path, reason):
 
 
 def test_a_file_that_is_gone_is_a_record_too(tmp_path):
-    image = reread_file(tmp_path / "gone.dcm", LIMITS)
+    (image,) = reread_file(tmp_path / "gone.dcm", LIMITS)
     assert image.rejected.reason is Reason.NOT_DICOM
     assert image.rejected.input_digest == ""
     assert image.rejected.path == str(tmp_path / "gone.dcm")
@@ -76,7 +76,7 @@ def test_a_file_that_is_gone_is_a_record_too(tmp_path):
 
 def test_a_mammogram_is_read_measured_and_drawn(tmp_path):
     path = phantom_file(tmp_path / "a.dcm")
-    image = reread_file(path, LIMITS)
+    (image,) = reread_file(path, LIMITS)
     assert image.rejected is None
     assert image.result.failure is None
     assert image.result.header.input_digest == sha256_of(path)
@@ -92,7 +92,7 @@ def test_a_study_is_gathered_from_good_and_bad(tmp_path):
     files = [*phantom_study(tmp_path, count=4), of_bytes(tmp_path / "x.dcm", b"junk")]
     refused = RejectedImage("y.dcm", Reason.WORKER_DIED, "")
     study = gather_study(
-        [reread_file(path, LIMITS) for path in files],
+        [reread_file(path, LIMITS)[0] for path in files],
         study_instance_uid="2.25.1001",
         revision=2,
         woman="woman",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from made_nights import PATIENT_ID, PATIENT_NAME, night_plan, phantom_file, phantom_study, take_in
 
 from reread.analytics.errors import RereadError
+from reread.analytics.measurement import NAME
 from reread.analytics.reasons import Reason
 from reread.connectors.ledger import open_ledger
 from reread.connectors.ledger_records import StudyWork
@@ -117,7 +118,7 @@ def test_a_shard_leaves_rows_objects_and_pictures(plan, tmp_path):
     assert [item.format for item in outcome.objects] == list(ResultFormat)
     assert all(item.path.is_file() and item.path.is_relative_to(plan.folders.results) for item in outcome.objects)
     for uid in spooled.keys() - {"2.25.1001.9"}:
-        assert picture_path(plan.folders.pictures, "2.25.1001", uid).read_bytes()[:2] == b"\xff\xd8"
+        assert picture_path(plan.folders.pictures, "2.25.1001", NAME, uid).read_bytes()[:2] == b"\xff\xd8"
 
     store = Warehouse(plan.folders.warehouse)
     rows = store.query("SELECT status, reason, count(*) FROM images GROUP BY ALL ORDER BY 1").rows

@@ -41,7 +41,8 @@ def measured(tmp_path_factory):
         image = image_result(mammogram.header)
         images.append(image)
         grey = render_grey(mammogram, image)
-        path = plain_path(folder / "pictures", image.header.study_instance_uid, image.header.sop_instance_uid)
+        header = image.header
+        path = plain_path(folder / "pictures", header.study_instance_uid, PROVENANCE.algorithm, header.sop_instance_uid)
         save_plain(grey, overlay_of(image, hung(image, grey.shape[0])), path)
     rejected = RejectedImage("x.dcm", Reason.UNDECODABLE, "cut <b>", "2.25.77", images[0].header.study_instance_uid)
     now = replace(study_result(*images), woman=WOMAN, rejected=(rejected,))
@@ -207,7 +208,7 @@ def test_the_history_for_a_density_page(measured):
 def test_kept_geometry_is_read_back_as_it_was(measured):
     folder, now = measured
     image = now.images[0]
-    path = plain_path(folder / "pictures", now.study_instance_uid, image.header.sop_instance_uid)
+    path = plain_path(folder / "pictures", now.study_instance_uid, PROVENANCE.algorithm, image.header.sop_instance_uid)
     jpeg, overlay = read_plain(path)
     assert overlay == overlay_of(image, hung(image, overlay.height))
     assert np.frombuffer(jpeg[:2], np.uint8).tolist() == [0xFF, 0xD8]
