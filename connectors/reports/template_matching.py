@@ -150,11 +150,11 @@ def _concept(slot: Slot, parent: Node, child: Node, document: Document) -> bool:
     if row.by_reference:
         return True
     if row.concept_of:
-        return child.concept is not None and key(child.concept) == axis_concept(row, parent, document)
+        return child.concept is not None and key(child.concept) == _axis_concept(row, parent, document)
     return concept_fits(row, child.concept)
 
 
-def axis_concept(row: Row, parent: Node, document: Document) -> tuple[str, str] | None:
+def _axis_concept(row: Row, parent: Node, document: Document) -> tuple[str, str] | None:
     """The concept that a row of TID 4023 takes from an axis of its table; `parent` is the operating point."""
     table = document.nodes.get(parent.path[:-1])
     axis = {"4": c.X_CONCEPT, "5": c.Y_CONCEPT}[row.concept_of]

@@ -102,11 +102,6 @@ class Row:
         """Stable name of the rule."""
         return f"TID{self.template}-{self.number}"
 
-    @property
-    def required(self) -> bool:
-        """Whether it must be there whatever the document says."""
-        return self.requirement is Requirement.MANDATORY
-
 
 CONTAINS, HAS, MOD = "CONTAINS", "HAS PROPERTIES", "HAS CONCEPT MOD"
 OBS, ACQ = "HAS OBS CONTEXT", "HAS ACQ CONTEXT"
