@@ -12,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from reread.analytics.input_kind import InputKind
 from reread.analytics.reasons import MuscleOutcome, Reason, Refusal
 
 Contour = tuple[tuple[float, float], ...]
@@ -61,17 +62,6 @@ class FindingKind(StrEnum):
     MASS = "mass"
     CALCIFICATION = "calcification"
     """a cluster; its single calcifications are in `Finding.members`"""
-
-
-class InputKind(StrEnum):
-    """How an image came to be; each kind of a study has reports of its own (R0.40 to R0.42)."""
-
-    TWO_D = "2d"
-    """a mammogram as it was taken"""
-    GENERATED_2D = "generated-2d"
-    """computed from a tomosynthesis"""
-    THREE_D = "3d"
-    """tomosynthesis: slices or projections"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from reread.connectors.pixel_decoding import DECODABLE
 from reread.connectors.reports import codes
 from reread.connectors.reports.code_profiles import LEGACY
 from reread.connectors.reports.codes import Code
+from reread.connectors.reports.private_codes import PRIVATE_CODES, SCHEME, SCHEME_UID
 from reread.connectors.results.authoring import WRITTEN_TRANSFER_SYNTAX
 from reread.connectors.statement_text import Bullets, Section, Table
 from reread.connectors.storage_classes import INDUSTRIAL_CLASSES, PRIVATE_CLASSES, RETIRED_CLASSES
@@ -56,8 +57,9 @@ def annexes(facts: Facts) -> Section:
         Section("Private attributes", "None are defined."),
         Section(
             "Coded terminology and templates",
-            "The report follows TID 4000 (PS3.16). Coding schemes are those of the table; there are no private "
-            "codes and no extended context groups. The last column is what a report in the legacy profile has instead.",
+            "The report follows TID 4000 (PS3.16). Coding schemes are those of the table. The private scheme "
+            f"{SCHEME} ({SCHEME_UID}) extends CID 6142 by calculated values; objects that use it identify it in "
+            "Coding Scheme Identification Sequence. The last column is what the legacy profile has instead.",
             _codes(),
         ),
         Section("Greyscale image consistency", "Nothing is displayed."),
@@ -112,7 +114,7 @@ def _written(item: WrittenObject) -> Section:
 
 
 def _codes() -> Table:
-    found: dict[Code, None] = {}
+    found: dict[Code, None] = dict.fromkeys(PRIVATE_CODES)
     for value in vars(codes).values():
         group = value.values() if isinstance(value, dict) else value if type(value) is tuple else (value,)
         for code in group:

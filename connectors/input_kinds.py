@@ -6,7 +6,7 @@ import re
 
 from pydicom.dataset import Dataset
 
-from reread.analytics.records import InputKind
+from reread.analytics.input_kind import InputKind
 from reread.connectors.mammogram_header import text, values
 
 _THREE_D = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reread.analytics.records import ImageHeader, InputKind, Laterality, Provenance, StudyResult, View
+from reread.analytics.input_kind import InputKind
+from reread.analytics.records import ImageHeader, Laterality, Provenance, StudyResult, View
 from reread.connectors.header_values import valid_date, valid_time
 from reread.connectors.reports import codes as c
 from reread.connectors.reports.cad_impressions import impression_items

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -155,10 +156,12 @@ def _code(item: Dataset | None) -> Code | None:
 
 
 def _float(value: str) -> float | None:
+    """None for what is no decimal number; Python would take "nan" and "inf" for some."""
     try:
-        return float(value)
+        found = float(value)
     except ValueError:
         return None
+    return found if isfinite(found) else None
 
 
 def _points(parts: tuple[str, ...]) -> tuple[tuple[float, float], ...]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pydicom.dataset import Dataset
 
 from reread.analytics.errors import AuthoringFailed
-from reread.analytics.records import InputKind
+from reread.analytics.input_kind import InputKind
 from reread.connectors.reports.cad_report import MAMMOGRAPHY_CAD_SR, cad_report_content
 from reread.connectors.reports.content_encoding import write_content
 from reread.connectors.reports.content_items import Item, reference

@@ -10,12 +10,12 @@ import pytest
 from dicom_validators import assert_valid, console_script, run
 from made_studies import PROVENANCE, failed, image_result, mammogram_dataset, save, study_result
 
+from reread.analytics.input_kind import InputKind
 from reread.analytics.reasons import Reason
 from reread.analytics.records import (
     FindingKind,
     ImageQuality,
     ImageResult,
-    InputKind,
     Positioning,
     RejectedImage,
     Shape,
