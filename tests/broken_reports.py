@@ -269,11 +269,6 @@ MORE: list[tuple[str, Spoil, str]] = [
     ("coordinates from an item that is no image", to_geometry, "TID4021-2"),
     ("outline on another image than the centre", other_image, "TID4021-4"),
     ("an image by value", image_by_value, "TID4021-2"),
-    (
-        "outline open",
-        lambda ds: setattr(named(ds, "111007"), "GraphicData", list(named(ds, "111007").GraphicData)[:-2]),
-        "TID4008-1",
-    ),
     ("outline as a circle", sets(name("111007"), GraphicType="CIRCLE", GraphicData=[5, 5, 6, 6]), "TID4008-1"),
     ("geometry without outline", drops(of("111100"), "111007"), "TID4008-1"),
     ("coordinates below 0", sets(name("111010"), GraphicData=[-5.0, 5.0]), "PS3.3-C.18.6.1.2"),

@@ -137,6 +137,17 @@ def test_an_image_at_hand_tells_what_its_entry_lacks(tmp_path, whole):
     assert check_cad_report(without_date, FACTS) == ()
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_an_outline_without_inside_is_worth_a_notice(tmp_path, whole, count):
+    def spoil(ds: Dataset) -> None:
+        outline = named(ds, "111007")
+        outline.GraphicData = list(outline.GraphicData)[: 2 * count]
+
+    found = check_file(spoiled(whole, spoil, tmp_path), FACTS)
+    assert found.violations == ()
+    assert {item.rule for item in found.notices} == {"TID4008-1"}
+
+
 def test_a_private_number_with_its_derivation_is_an_extension(tmp_path, whole):
     def spoil(ds: Dataset) -> None:
         named(valued(ds, MASS), "112200").ConceptNameCodeSequence = [coded(Code("Z1", "99REREAD", "of ours"))]
