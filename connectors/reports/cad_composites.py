@@ -50,6 +50,11 @@ class Feature:
                 yield from part.placed
 
     @property
+    def is_single(self) -> bool:
+        """Whether it is one finding for itself."""
+        return len(self.parts) == 1 and isinstance(self.parts[0], Placed)
+
+    @property
     def images(self) -> tuple[str, ...]:
         """SOP Instance UIDs, each once, in the order of the findings."""
         return tuple(dict.fromkeys(item.image.header.sop_instance_uid for item in self.placed))

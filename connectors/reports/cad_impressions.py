@@ -29,7 +29,11 @@ def impression_items(result: StudyResult, context: ReportContext) -> list[Item]:
         own = [feature for feature in marks if feature.images == (uid,)]
         items = _about(image, measured, context)
         if per_image:
-            items += [feature_item(feature, context) for feature in own]
+            # composite features before findings (TID 4003 rows 4 and 5)
+            features_first = sorted(own, key=lambda feature: feature.is_single)
+            made = [feature_item(feature, context) for feature in features_first]
+            count = sum(not feature.is_single for feature in own)
+            items = [*made[:count], *items, *made[count:]]
         said = f"{image.header.laterality} {image.header.view}"
         found.append(_impression(said, items, context))
         if not per_image:
