@@ -35,9 +35,14 @@ def read_cad_report(path: Path) -> CadReport:
         Not DICOM, or not a structured report.
     """
     dataset, root = read_content(path)
+    return cad_report_of(dataset, root)
+
+
+def cad_report_of(dataset: Dataset, root: Node) -> CadReport:
+    """The same of a document that has been parsed."""
     account = Account({node.path: node for node in root.walk()})
     with quiet_reading():
-        document, producer = _document(dataset, root, account), _producer(dataset)
+        document, producer = _document(dataset, root, account), producer_of(dataset)
     images = images_of(root, account)
     findings = findings_of(root, account)
     composites = composites_of(root, findings, account)
@@ -74,6 +79,11 @@ def _document(dataset: Dataset, root: Node, account: Account) -> CadDocument:
     language = value_of(root.children, c.LANGUAGE, account)
     if language is not None:
         value_of(language.children, c.COUNTRY, account)
+    return document_of(dataset, root, language.code.value if language is not None and language.code else "")
+
+
+def document_of(dataset: Dataset, root: Node, language: str = "") -> CadDocument:
+    """The report as an object, whatever its template."""
     return CadDocument(
         text(dataset, "SOPInstanceUID"),
         text(dataset, "SOPClassUID"),
@@ -85,13 +95,14 @@ def _document(dataset: Dataset, root: Node, account: Account) -> CadDocument:
         text(dataset, "CompletionFlag"),
         text(dataset, "VerificationFlag"),
         root.template,
-        language.code.value if language is not None and language.code else "",
+        language,
         tuple(uid for keyword in _EVIDENCE for uid in _referenced(dataset, keyword)),
         _referenced(dataset, "PredecessorDocumentsSequence"),
     )
 
 
-def _producer(dataset: Dataset) -> CadProducer:
+def producer_of(dataset: Dataset) -> CadProducer:
+    """The equipment that made it."""
     return CadProducer(
         text(dataset, "Manufacturer"),
         text(dataset, "ManufacturerModelName"),

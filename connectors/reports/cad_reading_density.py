@@ -12,7 +12,8 @@ from reread.connectors.reports.content_tree import Node
 from reread.connectors.reports.finding_records import CadAlgorithm, CadFinding, CadQuantity, Path
 from reread.connectors.reports.reading_parts import Account, algorithm_of, quantity_of
 
-_CATEGORIES = {code.value: letter for letter, code in c.COMPOSITIONS.items()}
+CATEGORIES = {code.value: letter for letter, code in c.COMPOSITIONS.items()}
+"""CID 6000"""
 _IN_CM3 = {"cm3": 1.0, "mL": 1.0, "ml": 1.0, "cc": 1.0, "mm3": 0.001, "dm3": 1000.0, "L": 1000.0}
 _IN_MM2 = {"mm2": 1.0, "cm2": 100.0}
 _IN_MM = {"mm": 1.0, "cm": 10.0}
@@ -53,7 +54,7 @@ def breast_densities(numbers: Iterable[tuple[Node, CadQuantity]], account: Accou
     return tuple(
         density
         for (path, _, _), group in groups.items()
-        if (density := _density(group, algorithm_of(owners[path], account))) is not None
+        if (density := density_of(group, algorithm_of(owners[path], account))) is not None
     )
 
 
@@ -65,7 +66,7 @@ def image_densities(findings: Iterable[CadFinding]) -> tuple[CadDensity, ...]:
     for finding in findings:
         if finding.kind != "breast composition":
             continue
-        letter = next((_CATEGORIES.get(modern_value(item.value.value), "") for item in finding.qualities), "")
+        letter = next((CATEGORIES.get(modern_value(item.value.value), "") for item in finding.qualities), "")
         by_method: dict[str, list[CadQuantity]] = {}
         for quantity in finding.quantities:
             by_method.setdefault(quantity.method, []).append(quantity)
@@ -75,7 +76,7 @@ def image_densities(findings: Iterable[CadFinding]) -> tuple[CadDensity, ...]:
             by_method.setdefault(_like(loose, by_method), []).extend(loose)
         image = images.get(finding.path, "")
         for group in by_method.values():
-            density = _density(group, finding.algorithm, letter, image, per_image=True)
+            density = density_of(group, finding.algorithm, letter, image, per_image=True)
             if density is not None:
                 found.append(density)
     return tuple(found)
@@ -98,7 +99,7 @@ def _images(findings: tuple[CadFinding, ...]) -> dict[Path, str]:
     return found
 
 
-def _density(
+def density_of(
     group: list[CadQuantity],
     algorithm: CadAlgorithm,
     letter: str = "",
@@ -106,6 +107,7 @@ def _density(
     *,
     per_image: bool = False,
 ) -> CadDensity | None:
+    """The numbers of one breast or image and one method together; None when none of them is a density."""
     named = {item.name: item for item in reversed(group)}
     share = named.get(c.TISSUE_DENSITY.value) or named.get(c.FIBROGLANDULAR.value)
     glandular, breast = named.get(c.TISSUE_VOLUME.value), named.get(c.BREAST_VOLUME.value)
