@@ -192,7 +192,7 @@ def damage(ds: Dataset, how: list[tuple[str, int, int]]) -> None:
             item.MeasuredValueSequence = [broken]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(

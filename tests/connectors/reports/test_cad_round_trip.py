@@ -166,7 +166,7 @@ def save(ds: Dataset, path: Path) -> Path:
     return path
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(studies(), any_options())
 def test_reading_gives_back_what_was_measured(tmp_path_factory, result, options):
     path = save(document(result, options), tmp_path_factory.mktemp("sr") / "a.dcm")

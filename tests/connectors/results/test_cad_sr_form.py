@@ -171,6 +171,21 @@ def test_each_kind_of_image_has_its_report(tmp_path):
     assert {run.maximum_point for run in generated.runs} == {0, None}
 
 
+def test_tomosynthesis_that_is_not_measured_has_a_report_that_says_so(tmp_path):
+    result, sources = made(tmp_path)
+    ds = mammogram_dataset("L", "MLO", number=9)
+    ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.13.1.3"
+    sources["2.25.20009"] = save(ds, tmp_path / "9.dcm")
+    rejected = RejectedImage("9.dcm", Reason.NOT_MEASURABLE, "", "2.25.20009", result.study_instance_uid)
+    taken, slices = reports(replace(result, rejected=(rejected,)), sources, tmp_path / "out")
+    assert read_cad_report(taken.path).summary == "111242"
+    read = read_cad_report(slices.path)
+    assert (slices.key, read.summary, read.detections) == ("3d", "111245", "111224")
+    assert [image.sop_instance_uid for image in read.images] == ["2.25.20009"]
+    assert_valid(slices.path)
+    assert check_cad_report(slices.path) == ()
+
+
 def test_a_revision_replaces_the_report_of_its_kind(tmp_path):
     result, sources = made(tmp_path, {4: InputKind.GENERATED_2D})
     before = reports(result, sources, tmp_path / "out")
