@@ -12,10 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from reread.analytics.errors import SettingsInvalid
+from reread.deployments.settings_results import DEFAULT_FORMATS, Formats, Language, ReportGroup, SettingsGroup
 
 SETTINGS_FILE_VARIABLE = "REREAD_SETTINGS"
 DEFAULT_FILE = Path("site.toml")
@@ -26,10 +27,6 @@ ExpectedView = Annotated[str, Field(pattern=r"^[RL](ML|MLO|LM|LMO|CC|FB|SIO|ISO|
 BUILT_IN = "mammography"
 """what `routes.analyses` calls the built-in analysis"""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-
-
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Role(StrEnum):
@@ -52,13 +49,6 @@ class ClusterWord(StrEnum):
     """a standing Dask scheduler; `cluster.address` says where"""
 
 
-class ResultFormatWord(StrEnum):
-    """What is written back."""
-
-    CAD_SR = "mammography-cad-sr"
-    CAPTURE = "secondary-capture"
-
-
 class WhenFullWord(StrEnum):
     """What one association too many gets."""
 
@@ -74,7 +64,7 @@ class UnknownClassesWord(StrEnum):
     REFUSE = "refuse"
 
 
-class ListenerGroup(_Group):
+class ListenerGroup(SettingsGroup):
     """The C-STORE listener."""
 
     host: str = "127.0.0.1"
@@ -115,7 +105,7 @@ class ListenerGroup(_Group):
     the patients are, until it is quiet."""
 
 
-class PeerGroup(_Group):
+class PeerGroup(SettingsGroup):
     """One DICOM node that we talk to. Unknown callers are refused."""
 
     name: Name
@@ -159,9 +149,13 @@ class PeerGroup(_Group):
     expected_views: tuple[ExpectedView, ...] = ()
     """A study that it sends is complete as soon as these views are here, such as RCC, LCC, RMLO, LMLO; empty:
     not used."""
+    formats: Formats = ()
+    """Which forms of results it gets (role destination); empty: those of the route."""
+    report: ReportGroup = ReportGroup()
+    """What it finds in its Mammography CAD SR (role destination)."""
 
 
-class RouteGroup(_Group):
+class RouteGroup(SettingsGroup):
     """What happens to studies from one source."""
 
     source: Name
@@ -171,8 +165,10 @@ class RouteGroup(_Group):
     are those of `models`."""
     destinations: tuple[Name, ...] = ()
     """Names of the peers that get the results."""
-    formats: tuple[ResultFormatWord, ...] = (ResultFormatWord.CAD_SR, ResultFormatWord.CAPTURE)
-    """Which DICOM objects are written, by each analysis."""
+    formats: Formats = DEFAULT_FORMATS
+    """Which forms of results are written, by each analysis, for destinations that name none of their own:
+    mammography-cad-sr, secondary-capture, density-page, presentation-state, key-objects, segmentation,
+    measurement-report, overlay, enhanced-film, cine, enhanced-report, and those of installed packages."""
 
     @model_validator(mode="after")
     def _each_analysis_once(self) -> Self:
@@ -181,7 +177,7 @@ class RouteGroup(_Group):
         return self
 
 
-class PollGroup(_Group):
+class PollGroup(SettingsGroup):
     """Asking the sources for studies by C-FIND."""
 
     days_back: int = Field(default=2, ge=0, le=36500)
@@ -194,7 +190,7 @@ class PollGroup(_Group):
     """A C-MOVE without an answer for this long is given up and tried again next time. Seconds."""
 
 
-class ClusterGroup(_Group):
+class ClusterGroup(SettingsGroup):
     """Who computes."""
 
     kind: ClusterWord = ClusterWord.LOCAL
@@ -209,7 +205,7 @@ class ClusterGroup(_Group):
     """At most this many studies per Prefect task; a task costs about 0.1 s of its own."""
 
 
-class LimitsGroup(_Group):
+class LimitsGroup(SettingsGroup):
     """Bounds that are checked before memory is taken or a file is written."""
 
     max_image_megapixels: float = Field(default=120.0, gt=0)
@@ -222,7 +218,7 @@ class LimitsGroup(_Group):
     """With less free space than this no new association may store; open ones go on. GiB."""
 
 
-class AdmissionGroup(_Group):
+class AdmissionGroup(SettingsGroup):
     """What is refused at the door of what would be measured. All of it is off by default."""
 
     refuse_lossy: bool = False
@@ -234,7 +230,7 @@ class AdmissionGroup(_Group):
     """If any: Device Serial Numbers or Detector IDs of the devices whose images are taken (else status C010, C011)."""
 
 
-class DeliveryGroup(_Group):
+class DeliveryGroup(SettingsGroup):
     """Sending results."""
 
     retry_interval_s: float = Field(default=60.0, ge=0)
@@ -264,6 +260,8 @@ class Settings(BaseSettings):
     """Folder for spool, ledger, warehouse, results and reports."""
     ledger_url: str = ""
     """SQLAlchemy URL of the ledger; empty: SQLite in the data folder."""
+    language: Language = "en"
+    """Of the texts in results: en, de, fr, es, it, nl, pt, sv, ja or zh. Codes stay, meanings that have words change."""
     models: tuple[Path, ...] = ()
     """Files that each describe an own model, for `routes.analyses`."""
     listener: ListenerGroup = ListenerGroup()
@@ -298,6 +296,8 @@ class Settings(BaseSettings):
                 if Role.DESTINATION not in known[destination].roles:
                     raise ValueError(f"routes: peer {destination!r} does not have the role destination")
         for peer in self.peers:
+            if Role.DESTINATION not in peer.roles and (peer.formats or peer.report != ReportGroup()):
+                raise ValueError(f"peer {peer.name!r}: formats and report are for the role destination")
             if peer.tls_names and not self.listener.tls_client_authorities:
                 raise ValueError(f"peer {peer.name!r}: tls_names needs listener.tls_client_authorities")
             if not peer.tls and (peer.tls_authorities or peer.tls_certificate or peer.tls_key):

@@ -50,8 +50,15 @@ def example_text() -> str:
             lines += _field(inner, field, field.default)
     for name, (group, sample) in _LISTS.items():
         lines += [f"# {Settings.model_fields[name].description} Repeat the block for each.", f"[[{name}]]"]
+        nested: list[str] = []
         for inner, field in group.model_fields.items():
-            lines += _field(inner, field, sample.get(inner, field.default))
+            if isinstance(field.default, BaseModel):
+                nested += [f"# {field.description}", f"[{name}.{inner}]"]
+                for deeper, below in type(field.default).model_fields.items():
+                    nested += _field(deeper, below, below.default)
+            else:
+                lines += _field(inner, field, sample.get(inner, field.default))
+        lines += nested  # TOML: the tables of an entry come after its values
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -67,8 +74,13 @@ def resolved_text(settings: Settings) -> str:
         else:
             lines.append(f"{name} = {literal(value)}")
     for title, group in groups:
+        values = {name: getattr(group, name) for name in type(group).model_fields}
         lines += ["", title]
-        lines += [f"{name} = {literal(getattr(group, name))}" for name in type(group).model_fields]
+        lines += [f"{name} = {literal(value)}" for name, value in values.items() if not isinstance(value, BaseModel)]
+        for name, inner in values.items():
+            if isinstance(inner, BaseModel):
+                lines += ["", f"[{title.strip('[]')}.{name}]"]
+                lines += [f"{key} = {literal(getattr(inner, key))}" for key in type(inner).model_fields]
     return "\n".join(lines)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID
 
 from reread.analytics.errors import AuthoringFailed
+from reread.analytics.measurement import NAME
 from reread.analytics.records import Provenance, StudyResult
 from reread.connectors.header_values import equipment_values, source_values
 from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -22,8 +24,19 @@ from reread.connectors.reports.content_encoding import keep_encoded
 from reread.connectors.reports.report_options import CadReportOptions
 from reread.connectors.results.cad_sr_form import CAD_SR, CadSrForm
 from reread.connectors.results.capture import CAPTURE, CaptureForm
+from reread.connectors.results.character_sets import fit_character_set
+from reread.connectors.results.cine import CINE
 from reread.connectors.results.density_page import DENSITY_PAGE, DensityPageForm
+from reread.connectors.results.enhanced_report import ENHANCED_REPORT
+from reread.connectors.results.film import ENHANCED_FILM
 from reread.connectors.results.forms import AuthoredObject, Draft, EarlierDensity, Form, ResultCase
+from reread.connectors.results.key_objects import KEY_OBJECTS
+from reread.connectors.results.measurement_report import MEASUREMENT_REPORT
+from reread.connectors.results.overlays import OVERLAY
+from reread.connectors.results.page_language import ENGLISH
+from reread.connectors.results.presentation_state import PRESENTATION_STATE
+from reread.connectors.results.recipients import Authored, Recipient, variants_of
+from reread.connectors.results.segmentation import SEGMENTATION
 from reread.connectors.results.unmeasured_images import unmeasured_images
 from reread.connectors.results.viewer_forms import VIEWER_FORMS
 from reread.connectors.services import EXPLICIT_LITTLE
@@ -43,6 +56,14 @@ class ResultFormat(StrEnum):
     CAD_SR = CAD_SR
     CAPTURE = CAPTURE
     DENSITY_PAGE = DENSITY_PAGE
+    PRESENTATION_STATE = PRESENTATION_STATE
+    KEY_OBJECTS = KEY_OBJECTS
+    SEGMENTATION = SEGMENTATION
+    MEASUREMENT_REPORT = MEASUREMENT_REPORT
+    OVERLAY = OVERLAY
+    ENHANCED_FILM = ENHANCED_FILM
+    CINE = CINE
+    ENHANCED_REPORT = ENHANCED_REPORT
 
     @property
     def sop_class_uid(self) -> str:
@@ -50,6 +71,8 @@ class ResultFormat(StrEnum):
         return next(form for form in _BUILT_IN if form.name == self).sop_class_uids[0]
 
 
+DEFAULT_FORMATS = (ResultFormat.CAD_SR, ResultFormat.CAPTURE, ResultFormat.DENSITY_PAGE)
+"""what is written where nobody asks for something else: what every archive takes and every viewer shows"""
 WRITTEN_TRANSFER_SYNTAX = EXPLICIT_LITTLE
 """of all that we write"""
 
@@ -84,10 +107,10 @@ def author_study(
     predecessors: Mapping[str, AuthoredObject] | None = None,
     options: CadReportOptions | None = None,
     greys: Mapping[str, NDArray[np.uint8]] | None = None,
-    language: str = "en",
+    language: str = ENGLISH,
     earlier: tuple[EarlierDensity, ...] = (),
 ) -> tuple[AuthoredObject, ...]:
-    """Write the result objects of one study revision.
+    """Write the result objects of one study revision for one reader; `author_for` writes for several.
 
     Parameters
     ----------
@@ -104,34 +127,96 @@ def author_study(
     greys
         SOP Instance UID → picture of `render_grey`, so that pages need not read the pixels again.
     language, earlier
-        Of the pages: language of their texts, earlier examinations of the woman.
+        Language of texts, earlier examinations of the woman.
 
     Raises
     ------
     AuthoringFailed
         The result has no image, no source, no picture where one is needed, or a form is not known.
     """
-    forms = known_forms()
-    unknown = sorted(set(formats) - set(forms))
-    if unknown:
-        raise AuthoringFailed(f"no such form of result: {', '.join(unknown)}")
-    header = source_values(_first_source(result, sources))
-    header.StudyInstanceUID = result.study_instance_uid
     case = ResultCase(
         result=result,
         provenance=provenance,
         sources=sources,
         unmeasured=unmeasured_images(result, sources),
         pictures=pictures or {},
-        options=options or CadReportOptions(),
         greys=greys or {},
         language=language,
         earlier=earlier,
-        predecessors=predecessors or {},
-        formats=frozenset(formats),
     )
-    chosen = [form for name, form in forms.items() if name in formats]
-    return tuple(_author(form.name, draft, case, header, folder) for form in chosen for draft in form.drafts(case))
+    recipient = Recipient("", tuple(formats), options or CadReportOptions())
+    authored = author_for(case, (recipient,), folder, tuple((predecessors or {}).values()))
+    for form, problem in authored.problems:
+        raise AuthoringFailed(problem) from authored.causes[form]
+    return authored.objects
+
+
+def author_for(
+    case: ResultCase,
+    recipients: Sequence[Recipient],
+    folder: Path,
+    predecessors: Sequence[AuthoredObject] = (),
+) -> Authored:
+    """Write each object once for every variant that somebody wants, and say who wants which.
+
+    Parameters
+    ----------
+    case
+        Its options, formats, variants and predecessors are set here.
+    folder
+        Where the files go, named by SOP Instance UID; each appears whole or not at all.
+    predecessors
+        What was written of the study by the same analysis, oldest first. A new object replaces the last one of its
+        form, variant and key; one that is among them itself (it is written again) replaces the one before it.
+
+    Returns
+    -------
+    Authored
+        A form that fails is named there; the others are written.
+
+    Raises
+    ------
+    AuthoringFailed
+        The result has no source, or a form is not known: nothing was written.
+    """
+    forms = known_forms()
+    unknown = sorted({name for recipient in recipients for name in recipient.formats} - set(forms))
+    if unknown:
+        raise AuthoringFailed(f"no such form of result: {', '.join(unknown)}")
+    header = source_values(_first_source(case.result, case.sources))
+    header.StudyInstanceUID = case.result.study_instance_uid
+    objects: list[AuthoredObject] = []
+    causes: dict[str, Exception] = {}
+    for variant in variants_of(forms, recipients, case.language):
+        form = forms[variant.form]
+        own = replace(
+            case,
+            options=variant.options,
+            language=variant.language,
+            formats=variant.refers_to,
+            variants=variant.of_forms,
+        )
+        mine = [item for item in predecessors if (item.format, item.variant) == (form.name, variant.name)]
+        own = replace(own, predecessors=_replaced(mine, own))
+        try:
+            for draft in form.drafts(own):
+                written = _author(form.name, draft, own, header, folder)
+                objects.append(replace(written, variant=variant.name, destinations=variant.destinations))
+        except Exception as error:  # a dirty header breaks writers in many ways; it must not cost the other forms
+            causes.setdefault(form.name, error)
+    return Authored(tuple(objects), causes)
+
+
+def _replaced(written: Sequence[AuthoredObject], case: ResultCase) -> dict[str, AuthoredObject]:
+    """By slot the last object before the one that is written now."""
+    found: dict[str, AuthoredObject] = {}
+    passed: set[str] = set()
+    for item in written:
+        if item.sop_instance_uid == case.instance_uid(item.format, item.key):
+            passed.add(item.slot)
+        elif item.slot not in passed:
+            found[item.slot] = item
+    return found
 
 
 def _author(form: str, draft: Draft, case: ResultCase, header: Dataset, folder: Path) -> AuthoredObject:
@@ -139,9 +224,14 @@ def _author(form: str, draft: Draft, case: ResultCase, header: Dataset, folder: 
     if not draft.keeps_header:
         dataset.update(header)
         equipment_values(dataset, case.provenance)
+    if case.provenance.algorithm != NAME and dataset.get("SeriesDescription"):
+        # series of two analyses stand side by side in a viewer
+        dataset.SeriesDescription = f"{dataset.SeriesDescription}, {case.provenance.algorithm}"[:64]
     dataset.SOPInstanceUID = case.instance_uid(form, draft.key)
     dataset.SeriesInstanceUID = case.series_uid(form, draft.series)
     dataset.InstanceNumber = case.result.revision if draft.instance_number is None else draft.instance_number
+    if case.language != ENGLISH:
+        fit_character_set(dataset)
     path = folder / f"{dataset.SOPInstanceUID}.dcm"
     keep_encoded(dataset)
     _write(dataset, path, draft.transfer_syntax_uid)

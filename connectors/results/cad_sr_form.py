@@ -11,10 +11,12 @@ from pydicom.dataset import Dataset
 from reread.analytics.errors import AuthoringFailed
 from reread.analytics.input_kind import InputKind
 from reread.connectors.reports.cad_report import MAMMOGRAPHY_CAD_SR, cad_report_content
-from reread.connectors.reports.content_encoding import write_content
+from reread.connectors.reports.content_encoding import content_dataset, write_content
 from reread.connectors.reports.content_items import Item, reference
 from reread.connectors.reports.private_codes import SCHEME, scheme_identification
 from reread.connectors.results.forms import Draft, ResultCase
+from reread.connectors.results.page_language import ENGLISH, words
+from reread.connectors.results.spoken import speak
 
 CAD_SR = "mammography-cad-sr"
 _NAMES = {InputKind.TWO_D: "", InputKind.GENERATED_2D: " of generated 2D", InputKind.THREE_D: " of tomosynthesis"}
@@ -25,6 +27,7 @@ class CadSrForm:
 
     name = CAD_SR
     sop_class_uids = (MAMMOGRAPHY_CAD_SR,)
+    depends_on = frozenset({"options", "language"})
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """The reports (R0.149 … R0.170)."""
@@ -37,7 +40,11 @@ class CadSrForm:
                 options = replace(options, operating_points=False)
             dataset = Dataset()
             content = cad_report_content(part.result, part.unmeasured, case.provenance, options)
-            write_content(dataset, content)
+            if case.language == ENGLISH:
+                write_content(dataset, content)
+            else:
+                dataset.update(content_dataset(content))
+                speak(dataset, words(case.language))
             dataset.SOPClassUID = MAMMOGRAPHY_CAD_SR
             dataset.Modality = "SR"
             dataset.SeriesNumber = 9901

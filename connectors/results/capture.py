@@ -13,7 +13,7 @@ from reread.analytics.pictures_grey import Grey, render_grey
 from reread.analytics.records import ImageResult, StudyResult
 from reread.connectors.reports.content_items import reference
 from reread.connectors.results.forms import Draft, ResultCase
-from reread.connectors.results.page_language import ENGLISH, words
+from reread.connectors.results.page_language import words
 from reread.connectors.results.sheet import draw_sheet, sheet_places
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -25,6 +25,7 @@ class CaptureForm:
 
     name = CAPTURE
     sop_class_uids = (SECONDARY_CAPTURE,)
+    depends_on = frozenset({"language"})
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """The sheet."""
@@ -39,12 +40,7 @@ class CaptureForm:
         )
         # reduced to 8 bits and the size of the sheet (R0.380); no compression took place, so no ratio, no method
         dataset.LossyImageCompression = "01"
-        yield Draft(dataset, key=language_key(case.language))
-
-
-def language_key(language: str) -> str:
-    """Part of the name of a page, and so of its UID: another language is another object."""
-    return "" if language == ENGLISH else language
+        yield Draft(dataset)
 
 
 def _grey(case: ResultCase, image: ImageResult) -> Grey | None:

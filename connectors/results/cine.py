@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -23,6 +24,8 @@ CINE = "cine"
 @dataclass(frozen=True, slots=True)
 class CineForm:
     """One object per study revision; none when no image could be measured."""
+
+    depends_on: ClassVar[frozenset[str]] = frozenset()
 
     name: str = CINE
     in_colour: bool = True
@@ -47,7 +50,7 @@ class CineForm:
         if history is not None:
             frames.append(history)
         target = self.attributes(case, stacked(frames))
-        yield Draft(target)
+        yield Draft(target, key="" if history is None else case.history_key)
 
     def attributes(self, case: ResultCase, cine: NDArray[np.uint8]) -> Dataset:
         """SC Equipment, General Image, Image Pixel, Cine, Multi-frame and SC Multi-frame Image modules.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
-from reread.connectors.results.capture import SECONDARY_CAPTURE, capture_attributes, language_key
+from reread.connectors.results.capture import SECONDARY_CAPTURE, capture_attributes
 from reread.connectors.results.density_page_drawing import draw_density_page
 from reread.connectors.results.density_page_facts import density_facts
 from reread.connectors.results.forms import Draft, ResultCase
@@ -19,6 +18,7 @@ class DensityPageForm:
 
     name = DENSITY_PAGE
     sop_class_uids = (SECONDARY_CAPTURE,)
+    depends_on = frozenset({"language"})
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """The page; none without a density."""
@@ -33,11 +33,4 @@ class DensityPageForm:
         dataset.SeriesNumber = 9912
         dataset.DerivationDescription = "Page of breast density measured by an algorithm"
         dataset.LossyImageCompression = "00"
-        yield Draft(dataset, key="/".join(filter(None, (language_key(case.language), _history_key(case)))))
-
-
-def _history_key(case: ResultCase) -> str:
-    """Another history is another page."""
-    if not case.earlier:
-        return ""
-    return hashlib.sha256(repr(case.earlier).encode()).hexdigest()[:16]
+        yield Draft(dataset, key=case.history_key)

@@ -34,6 +34,7 @@ class EnhancedReportForm:
 
     name = ENHANCED_REPORT
     sop_class_uids = (ENHANCED_SR,)
+    depends_on: frozenset[str] = frozenset()
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """The report; none when the study has no image."""

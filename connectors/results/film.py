@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ _DETECTORS = {"DIRECT", "SCINTILLATOR", "STORAGE", "FILM"}
 @dataclass(frozen=True, slots=True)
 class EnhancedFilmForm:
     """One per measured film; none for digital images. A site's own variant is this class with other values."""
+
+    depends_on: ClassVar[frozenset[str]] = frozenset()
 
     name: str = ENHANCED_FILM
     contrast: Contrast = Contrast.NORMAL

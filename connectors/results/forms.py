@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,10 @@ class AuthoredObject:
     path: Path
     key: str = ""
     """tells it from the other objects of its form in the study, see `Draft.key`"""
+    variant: str = ""
+    """of the options that it was written with (`CadReportOptions.variant`); "" for a form that has none"""
+    destinations: tuple[str, ...] = ()
+    """names of those who want this variant"""
 
     @property
     def slot(self) -> str:
@@ -79,7 +84,9 @@ class ResultCase:
     earlier: tuple[EarlierDensity, ...] = ()
     """what is known of the woman's earlier examinations, oldest first"""
     formats: frozenset[str] = frozenset()
-    """names of all forms that are written of this case, so that one object can refer to another"""
+    """of the forms in its own `refers_to` those that the same destinations get, so that one object names another"""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """form → what tells its UIDs from those that other destinations get; a form that is not named has the options"""
 
     @property
     def measured(self) -> tuple[ImageResult, ...]:
@@ -110,7 +117,13 @@ class ResultCase:
         return series_uid(self.result, self.provenance, self._kind(form, series))
 
     def _kind(self, form: str, key: str) -> str:
-        return form + self.options.variant + (f"/{key}" if key else "")
+        variant = self.variants.get(form, self.options.variant)
+        return form + variant + (f"/{key}" if key else "")
+
+    @property
+    def history_key(self) -> str:
+        """Part of `Draft.key` of an object that shows `earlier`: another history is another object."""
+        return hashlib.sha256(repr(self.earlier).encode()).hexdigest()[:16] if self.earlier else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +143,12 @@ class Draft:
 
 
 class Form(Protocol):
-    """One kind of result object. Entry points of the group ``reread.forms`` add a site's own."""
+    """One kind of result object. Entry points of the group ``reread.forms`` add a site's own.
+
+    Two further attributes may be there. `depends_on`, a frozenset of "options" and "language" (without it: both): what
+    changes the object, so that destinations which differ in nothing else get the same one. `refers_to`, names of forms
+    (without it: none): `ResultCase.formats` tells which of them the same destinations get.
+    """
 
     @property
     def name(self) -> str:

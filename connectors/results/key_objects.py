@@ -17,8 +17,10 @@ from reread.connectors.results.document_items import (
     text,
 )
 from reread.connectors.results.forms import Draft, ResultCase
+from reread.connectors.results.page_language import Words, words
 from reread.connectors.results.presentation_state import GRAYSCALE_PRESENTATION_STATE, PRESENTATION_STATE
 from reread.connectors.results.source_images import Carrier, carriers
+from reread.connectors.results.spoken import speak
 
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 KEY_OBJECTS = "key-objects"
@@ -32,6 +34,8 @@ class KeyObjectForm:
 
     name = KEY_OBJECTS
     sop_class_uids = (KEY_OBJECT_SELECTION,)
+    depends_on = frozenset({"language"})
+    refers_to = (PRESENTATION_STATE,)
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """Each image with a mark, with its presentation state when that is written too."""
@@ -46,6 +50,7 @@ class KeyObjectForm:
 
 def key_object_attributes(case: ResultCase, chosen: list[Carrier]) -> Dataset:
     """Key Object Document Series, Document and Content modules."""
+    said = words(case.language)
     states = PRESENTATION_STATE in case.formats
     items = []
     evidence = []
@@ -64,11 +69,12 @@ def key_object_attributes(case: ResultCase, chosen: list[Carrier]) -> Dataset:
         [
             language(),
             *device_observer(case.provenance),
-            text(CONTAINS, _DESCRIPTION, _words(len(case.result.marks), len(chosen))),
+            text(CONTAINS, _DESCRIPTION, _description(len(case.result.marks), len(chosen), said)),
             *items,
         ],
         template="2010",
     )
+    speak(target, said)
     target.SOPClassUID = KEY_OBJECT_SELECTION
     target.Modality = "KO"
     target.SeriesNumber = 9904
@@ -78,6 +84,5 @@ def key_object_attributes(case: ResultCase, chosen: list[Carrier]) -> Dataset:
     return target
 
 
-def _words(marks: int, images: int) -> str:
-    plural = "" if images == 1 else "s"
-    return f"{marks} CAD mark{'' if marks == 1 else 's'} on {images} image{plural}. Not a medical device."
+def _description(marks: int, images: int, said: Words) -> str:
+    return f"{said.marks}: {marks} ({said.view}: {images}). {said.notice}."

@@ -29,6 +29,8 @@ from reread.connectors.results.document_items import (
     uid,
 )
 from reread.connectors.results.forms import Draft, ResultCase
+from reread.connectors.results.page_language import words
+from reread.connectors.results.spoken import speak
 from reread.connectors.results.mark_shapes import extent
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
@@ -82,6 +84,7 @@ class MeasurementReportForm:
 
     name = MEASUREMENT_REPORT
     sop_class_uids = (COMPREHENSIVE_3D_SR,)
+    depends_on = frozenset({"language"})
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """The report."""
@@ -100,6 +103,7 @@ class MeasurementReportForm:
             ],
             template="1500",
         )
+        speak(target, words(case.language))
         target.SOPClassUID = COMPREHENSIVE_3D_SR
         target.Modality = "SR"
         target.SeriesNumber = 9906

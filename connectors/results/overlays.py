@@ -29,6 +29,7 @@ class OverlayForm:
 
     name = OVERLAY
     sop_class_uids = (FOR_PRESENTATION, FOR_PROCESSING, "1.2.840.10008.5.1.4.1.1.7")
+    depends_on: frozenset[str] = frozenset()
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """Copies; those of one source series share a series."""

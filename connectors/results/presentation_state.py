@@ -17,6 +17,7 @@ from reread.connectors.mammogram_header import values
 from reread.connectors.reports.content_items import reference
 from reread.connectors.results.forms import Draft, ResultCase
 from reread.connectors.results.mark_shapes import Rectangle, clipped, ends_inside, mark_shape
+from reread.connectors.results.page_language import Words, words
 from reread.connectors.results.presentation_state_grey import grey_attributes
 from reread.connectors.results.source_images import Carrier, carriers, read_source
 
@@ -42,19 +43,20 @@ class PresentationStateForm:
 
     name = PRESENTATION_STATE
     sop_class_uids = (GRAYSCALE_PRESENTATION_STATE,)
+    depends_on = frozenset({"language"})
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """A series for each side, because Laterality belongs to the series."""
         for place, carrier in enumerate(carriers(case), start=1):
             yield Draft(
-                presentation_state_attributes(carrier, case.provenance, place),
+                presentation_state_attributes(carrier, case.provenance, words(case.language)),
                 key=carrier.header.sop_instance_uid,
                 series=carrier.header.laterality.value,
                 instance_number=place,
             )
 
 
-def presentation_state_attributes(carrier: Carrier, provenance: Provenance, place: int) -> Dataset:
+def presentation_state_attributes(carrier: Carrier, provenance: Provenance, said: Words) -> Dataset:
     """All modules but those that every result shares.
 
     Raises
@@ -83,7 +85,7 @@ def presentation_state_attributes(carrier: Carrier, provenance: Provenance, plac
     target.ReferencedSeriesSequence = [series]
     target.DisplayedAreaSelectionSequence = [_displayed_area(header, source, image)]
     target.ImageRotation, target.ImageHorizontalFlip = 0, "N"
-    _annotate(target, carrier.image, header, image, provenance)
+    _annotate(target, carrier.image, header, image, summary_text(_marks(carrier.image), provenance, said))
     return target
 
 
@@ -112,10 +114,10 @@ def _aspect_ratio(source: Dataset) -> list[int]:
 
 
 def _annotate(
-    target: Dataset, result: ImageResult, header: ImageHeader, image: Dataset, provenance: Provenance
+    target: Dataset, result: ImageResult, header: ImageHeader, image: Dataset, summary: str
 ) -> None:
     """Graphic Annotation and Graphic Layer modules: a layer for each operating point that has marks."""
-    marks = [item for item in result.findings if item.operating_point is not None]
+    marks = _marks(result)
     used = sorted({0} | {item.operating_point or 0 for item in marks})
     annotations, layers = [], []
     for order, point in enumerate(used, start=1):
@@ -123,7 +125,7 @@ def _annotate(
         annotation.ReferencedImageSequence = [image]
         annotation.GraphicLayer = _layer_name(point)
         if point == 0:
-            annotation.TextObjectSequence = [_text_object(summary_text(marks, provenance), header)]
+            annotation.TextObjectSequence = [_text_object(summary, header)]
         graphics = [_graphic_object(item, header) for item in marks if item.operating_point == point]
         if graphics:
             annotation.GraphicObjectSequence = graphics
@@ -137,29 +139,33 @@ def _annotate(
     target.GraphicAnnotationSequence, target.GraphicLayerSequence = annotations, layers
 
 
+def _marks(result: ImageResult) -> list[Finding]:
+    return [item for item in result.findings if item.operating_point is not None]
+
+
 def _layer_name(point: int) -> str:
     return _LAYERS.get(point, f"REREAD CAD {point}")[:16]
 
 
-def summary_text(marks: Sequence[Finding], provenance: Provenance) -> str:
-    """Version and counts (R1.317), and what it is not."""
+def summary_text(marks: Sequence[Finding], provenance: Provenance, said: Words) -> str:
+    """Version and counts (R1.317), and what it is not, in the language of the site."""
     clusters = sum(item.kind is FindingKind.CALCIFICATION for item in marks)
     masses = len(marks) - clusters
     name = "Reread" if provenance.algorithm == NAME else f"Reread, model {provenance.algorithm}"
     lines = [
         f"{name} {provenance.version}",
-        f"{clusters} calcification cluster{'' if clusters == 1 else 's'}",
-        f"{masses} mass{'' if masses == 1 else 'es'}",
-        "Not a medical device",
+        f"{said.cluster}: {clusters}",
+        f"{said.mass}: {masses}",
+        said.notice,
     ]
     return "\r\n".join(lines)
 
 
-def _text_object(words: str, header: ImageHeader) -> Dataset:
+def _text_object(summary: str, header: ImageHeader) -> Dataset:
     first, least = _BOX_PX
     item = Dataset()
     item.BoundingBoxAnnotationUnits = "PIXEL"
-    item.UnformattedTextValue = words
+    item.UnformattedTextValue = summary
     item.BoundingBoxTopLeftHandCorner = [min(first, header.columns / 4), min(first, header.rows / 4)]
     item.BoundingBoxBottomRightHandCorner = [
         min(max(least, first + _BOX_WIDTH * header.columns), float(header.columns)),

@@ -76,6 +76,7 @@ class SegmentationForm:
 
     name = SEGMENTATION
     sop_class_uids = (SEGMENTATION_STORAGE,)
+    depends_on: frozenset[str] = frozenset()
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """The objects; the side is told by the segments."""

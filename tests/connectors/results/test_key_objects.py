@@ -39,7 +39,7 @@ def test_only_images_with_marks_are_selected(tmp_path):
     (series,) = ds.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
     assert [item.ReferencedSOPInstanceUID for item in series.ReferencedSOPSequence] == uids
     (words,) = [item.TextValue for item in ds.ContentSequence if item.ValueType == "TEXT" and "TextValue" in item][-1:]
-    assert words.startswith("6 CAD marks on 2 images")
+    assert words.startswith("CAD marks: 6 (View: 2)")
 
 
 def test_rows_of_the_requirements(tmp_path):

@@ -17,6 +17,7 @@ from reread.analytics.errors import AuthoringFailed
 from reread.analytics.records import Finding, FindingKind
 from reread.connectors.mammograms import read_header, read_mammogram
 from reread.connectors.results.authoring import author_study
+from reread.connectors.results.page_language import words
 from reread.connectors.results.presentation_state import PRESENTATION_STATE, summary_text
 from reread.connectors.results.presentation_state_grey import grey_attributes
 
@@ -65,15 +66,15 @@ def test_rows_of_the_requirements(tmp_path):
     assert (ds.SoftcopyVOILUTSequence[0].WindowCenter, ds.SoftcopyVOILUTSequence[0].WindowWidth) == (2048, 4096)
     assert ds.PresentationLUTShape == "IDENTITY"
     assert "PatientOrientation" not in ds
-    (words,) = ds.GraphicAnnotationSequence[0].TextObjectSequence
-    assert words.UnformattedTextValue.split("\r\n") == [
+    (summary,) = ds.GraphicAnnotationSequence[0].TextObjectSequence
+    assert summary.UnformattedTextValue.split("\r\n") == [
         f"Reread {PROVENANCE.version}",
-        "1 calcification cluster",
-        "2 masses",
-        "Not a medical device",
+        "Calcification cluster: 1",
+        "Mass: 2",
+        "Research and quality software, not a medical device",
     ]
-    assert words.BoundingBoxTopLeftHandCorner == [10, 10]
-    assert words.BoundingBoxBottomRightHandCorner == [100, 100]
+    assert summary.BoundingBoxTopLeftHandCorner == [10, 10]
+    assert summary.BoundingBoxBottomRightHandCorner == [100, 100]
 
 
 def test_masses_are_ellipses_and_clusters_rectangles_around_the_findings(tmp_path):
@@ -215,10 +216,10 @@ def test_counts_in_words():
     cluster = Finding(FindingKind.CALCIFICATION, 1.0, 1.0, 0.5, 0, (), 5.0)
     mass = replace(cluster, kind=FindingKind.MASS)
     provenance = replace(PROVENANCE, algorithm="site-model", version="7")
-    assert summary_text([cluster, cluster, mass], provenance).split("\r\n")[:3] == [
+    assert summary_text([cluster, cluster, mass], provenance, words("de")).split("\r\n")[:3] == [
         "Reread, model site-model 7",
-        "2 calcification clusters",
-        "1 mass",
+        "Kalkgruppe: 2",
+        "Herdbefund: 1",
     ]
 
 
