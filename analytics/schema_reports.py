@@ -124,7 +124,7 @@ REPORTED_ITEMS = pa.schema(
         column("value_scheme", TEXT, "its coding scheme"),
         column("value_meaning", TEXT, "its meaning as written"),
         column("text", TEXT, "text, date, time or UID; empty where it names a person"),
-        column("coordinates_px", pa.list_(NUMBER), "column, row, column, row, … as written, from the corner"),
+        column("coordinates", pa.list_(NUMBER), "column, row, column, row, … as written, from the corner"),
         *_PRODUCER,
         *_READING,
     )

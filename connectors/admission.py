@@ -110,6 +110,8 @@ class StoreRequest:
     """there is an element of pixel data in the data set"""
     values: Mapping[int, str] = field(default_factory=dict)
     """tag to value, for the tags of `AdmissionPolicy.wanted_tags` that the data set has; empty: no value"""
+    contributors: tuple[str, ...] = ()
+    """manufacturers of equipment that contributed, of objects whose UID may be one that we made"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,8 @@ def admit(request: StoreRequest, policy: AdmissionPolicy) -> Admission:
     contradiction = _contradiction(request)
     if contradiction is not None:
         return contradiction
-    if request.manufacturer == policy.own_manufacturer:
+    # copies of images with our marks keep the manufacturer of the image; measured again they would never end
+    if policy.own_manufacturer in (request.manufacturer, *request.contributors):
         return Admission(Disposition.IGNORED, SUCCESS)
     measured = request.sop_class_uid in policy.always_measured or (
         request.sop_class_uid in policy.measured_if_mg and request.modality == "MG"

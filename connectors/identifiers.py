@@ -10,6 +10,8 @@ from reread.analytics.records import Provenance, StudyResult
 _NAMESPACE = uuid.UUID("6b0c1f8e-5d0a-5e3c-9f1e-2f6f3b1c7a44")
 """ours, drawn once; changing it would give every object of the past a second name"""
 
+_DIGITS = 39
+
 
 def derived_uid(*parts: str) -> str:
     """A UID under 2.25 (PS3.5 B.2) that depends on the parts alone.
@@ -18,6 +20,14 @@ def derived_uid(*parts: str) -> str:
     True
     """
     return f"2.25.{uuid.uuid5(_NAMESPACE, chr(31).join(parts)).int}"
+
+
+def may_be_derived(uid: str) -> bool:
+    """Whether a UID has the form of a `derived_uid`; few others do (2.25 with a UUID of version 5)."""
+    number = uid.removeprefix("2.25.")
+    if number == uid or not number.isdecimal() or len(number) > _DIGITS or int(number) >= 1 << 128:
+        return False
+    return uuid.UUID(int=int(number)).version == 5
 
 
 IMPLEMENTATION_CLASS_UID = derived_uid("implementation", "reread")

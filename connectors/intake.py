@@ -17,9 +17,10 @@ from reread.connectors.admission import (
     refusal_of,
 )
 from reread.connectors.closing import CaseCloser
+from reread.connectors.identifiers import may_be_derived
 from reread.connectors.ledger import Ledger
 from reread.connectors.ledger_records import CohortKey, Instance, Outcome
-from reread.connectors.part10 import Part10, dataset_digest_of, read_part10, read_values
+from reread.connectors.part10 import Part10, dataset_digest_of, read_contributors, read_part10, read_values
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
 from reread.connectors.states import InstanceState
@@ -152,6 +153,7 @@ class Intake:
             transfer_syntax_uid=facts.transfer_syntax_uid,
             has_pixels=facts.has_pixels,
             values=read_values(part, wanted) if wanted else {},
+            contributors=read_contributors(part) if may_be_derived(facts.sop_instance_uid) else (),
         )
 
     def _reject(

@@ -6,7 +6,7 @@ reader that knows the last number which it has seen misses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, func, insert, select
@@ -17,6 +17,7 @@ from reread.connectors.states import InstanceState
 
 _I, _R = INSTANCES.c, RESULTS.c
 _HELD = _I.state.not_in((InstanceState.REJECTED, InstanceState.CONFLICT))
+_AT_A_TIME = 500
 # a rejected instance always has a reason, and that column has an index
 _TURNED_DOWN = and_(_I.reason > "", _I.state == InstanceState.REJECTED)
 
@@ -28,6 +29,21 @@ class Holding:
     number: int
     path: str
     """relative to the spool, or to the data folder for our own results"""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldObject:
+    """One object that is kept and not measured."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    woman: str
+    study_date: str
+    dataset_digest: str
+    path: str
+    """relative to the spool"""
 
 
 class Holdings(LedgerStore):
@@ -89,3 +105,21 @@ class Holdings(LedgerStore):
         with self._read() as connection:
             rows = connection.execute(query).all()
         return tuple(Holding(row.number, row.path) for row in rows), rows[-1].number if rows else number
+
+    def held_of_classes(self, sop_class_uids: Collection[str]) -> tuple[HeldObject, ...]:
+        """Objects of these SOP classes, in order of arrival; of those with one UID the first that came."""
+        columns = [_I[name] for name in HeldObject.__slots__]
+        query = select(*columns).where(_I.sop_class_uid.in_(sop_class_uids), _HELD).order_by(_I.number)
+        with self._read() as connection:
+            return tuple(HeldObject(*row) for row in connection.execute(query))
+
+    def written_here(self, sop_instance_uids: Collection[str]) -> frozenset[str]:
+        """Those of these UIDs that name results of our own."""
+        found: set[str] = set()
+        uids = list(sop_instance_uids)
+        with self._read() as connection:
+            # a database takes so many parameters in one statement
+            for at in range(0, len(uids), _AT_A_TIME):
+                query = select(_R.sop_instance_uid).where(_R.sop_instance_uid.in_(uids[at : at + _AT_A_TIME]))
+                found.update(connection.execute(query).scalars())
+        return frozenset(found)

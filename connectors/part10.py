@@ -20,6 +20,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from reread.analytics.errors import NotDicom
 from reread.analytics.reasons import Reason
 from reread.connectors.careful_reading import dataset_offset, inflates_to_its_end, read_careful_header
+from reread.connectors.dicom_parts import quiet_reading
 from reread.connectors.digests import data_set_digest
 from reread.connectors.header_scan import scan_data_set
 
@@ -36,6 +37,7 @@ _TAGS = {
     "series_instance_uid": 0x0020000E,
     "lossy": 0x00282110,
 }
+_CONTRIBUTORS = 0x0018A001
 _WANTED = frozenset(_TAGS.values())
 _GROUP_LENGTH = bytes.fromhex("02000000554c0400")
 _MAX_META_BYTES = 1 << 12
@@ -115,6 +117,17 @@ def read_values(path: Path, tags: Sequence[int]) -> dict[int, str]:
     with path.open("rb") as file:
         dataset = read_careful_header(file, tags=tags, count_items=False)
         return {tag: _text(dataset, tag) for tag in tags if tag in dataset}
+
+
+def read_contributors(path: Path) -> tuple[str, ...]:
+    """Manufacturers of the Contributing Equipment Sequence (0018,A001); none where it cannot be read."""
+    try:
+        with path.open("rb") as file, quiet_reading():
+            dataset = read_careful_header(file, tags=[_CONTRIBUTORS])
+            items = dataset[_CONTRIBUTORS].value if _CONTRIBUTORS in dataset else ()
+            return tuple(_text(item, _TAGS["manufacturer"]) for item in items)
+    except Exception:  # a sequence of bytes of any kind: it names nobody
+        return ()
 
 
 def dataset_digest_of(path: Path, facts: Part10) -> str:

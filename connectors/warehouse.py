@@ -23,11 +23,21 @@ import pyarrow.parquet as pq
 
 from reread.analytics.errors import RereadError
 from reread.analytics.schema import TABLES
+from reread.analytics.schema_reports import REPORT_TABLES
 
 CATALOGUE = "catalogue.duckdb"
 
 # In the order in which they build on one another.
 VIEWS = ("current_studies", "marks", "density_by_view", "density_by_month", "problems", "inferred_facts")
+REPORT_VIEWS = (
+    "current_reports",
+    "report_problems",
+    "findings_by_producer",
+    "density_by_producer",
+    "matched_findings",
+    "vendor_against_reread",
+)
+"""of the reports of others (decision 0015), after `VIEWS`"""
 
 # Written so that DuckDB 1.2 and newer clients open the catalogue too.
 _STORAGE_VERSION = "v1.2.0"
@@ -63,7 +73,7 @@ class Warehouse:
 
     def prepare(self) -> None:
         """Make folders, empty tables and the catalogue; harmless when they exist."""
-        for name, schema in TABLES.items():
+        for name, schema in {**TABLES, **REPORT_TABLES}.items():
             empty = self.root / name / "empty.parquet"
             if not empty.exists() or pq.read_schema(empty) != schema:
                 empty.parent.mkdir(parents=True, exist_ok=True)
@@ -85,15 +95,24 @@ class Warehouse:
         tuple of Path
             The files written.
         """
-        for name, schema in TABLES.items():
+        return self._record(TABLES, tables, "studies", part)
+
+    def record_reports(self, tables: Mapping[str, pa.Table], *, part: str) -> tuple[Path, ...]:
+        """The same for the reports of others, with the tables of `reread.analytics.schema_reports`."""
+        return self._record(REPORT_TABLES, tables, "reported_documents", part)
+
+    def _record(
+        self, schemas: Mapping[str, pa.Schema], tables: Mapping[str, pa.Table], dated: str, part: str
+    ) -> tuple[Path, ...]:
+        for name, schema in schemas.items():
             if tables[name].schema != schema:
                 raise RereadError(f"table {name} does not have the schema of reread.analytics.schema")
-        studies = tables["studies"]
+        studies = tables[dated]
         years = dict(zip(studies["study_instance_uid"].to_pylist(), studies["study_year"].to_pylist(), strict=True))
-        before = {path for name in TABLES for path in (self.root / name).glob(f"year=*/{part}.parquet")}
+        before = {path for name in schemas for path in (self.root / name).glob(f"year=*/{part}.parquet")}
         staged: list[tuple[Path, Path]] = []
         try:
-            for name in TABLES:
+            for name in schemas:
                 table = tables[name]
                 year_of_row = [years.get(uid, 0) for uid in table["study_instance_uid"].to_pylist()]
                 for year in sorted(set(year_of_row)):
@@ -139,7 +158,7 @@ class Warehouse:
         with closing(self._connect(":memory:")) as connection:
             connection.execute(f"ATTACH {_quoted(temporary)} AS catalogue (STORAGE_VERSION '{_STORAGE_VERSION}')")
             connection.execute("USE catalogue")
-            for name, schema in TABLES.items():
+            for name, schema in {**TABLES, **REPORT_TABLES}.items():
                 files = _quoted(self.root.resolve() / name / "**" / "*.parquet")
                 columns = ", ".join(f'"{column}"' for column in schema.names)
                 connection.execute(
@@ -150,7 +169,7 @@ class Warehouse:
                     unit = (field.metadata or {}).get(b"unit", b"").decode()
                     text = f"{meaning} [{unit}]" if unit else meaning
                     connection.execute(f'COMMENT ON COLUMN {name}."{field.name}" IS {_quoted(text)}')
-            for name in VIEWS:
+            for name in (*VIEWS, *REPORT_VIEWS):
                 connection.execute(f"CREATE VIEW {name} AS {view_sql(name)}")
             connection.execute("USE memory")
             connection.execute("DETACH catalogue")

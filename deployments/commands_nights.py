@@ -54,7 +54,7 @@ def poll(*, settings: SettingsFile = None) -> int:
 
 
 def import_(*paths: Path, settings: SettingsFile = None) -> int:
-    """Take files or folders into the spool; the originals stay untouched.
+    """Take files or folders into the spool and read structured reports of others; the originals stay untouched.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def import_(*paths: Path, settings: SettingsFile = None) -> int:
         summary = import_paths(paths, services)
     for line in summary.lines:
         console.print(line, soft_wrap=True, markup=False)
-    return 0 if summary.queued or not summary.rejected else 1
+    return 0 if summary.queued or summary.reports or not summary.rejected else 1
 
 
 def night(*, settings: SettingsFile = None) -> int:

@@ -1,4 +1,4 @@
-"""`reread import`: files and folders into the spool."""
+"""`reread import`: files and folders into the spool, structured reports on into the warehouse."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from reread.connectors.ledger_records import Outcome
+from reread.connectors.report_intake import record_reports
 from reread.deployments.site_services import SiteServices
 from reread.tasks.progress import report_progress
 
@@ -19,10 +21,14 @@ class ImportSummary:
     queued: int
     rejected: int
     lines: tuple[str, ...]
+    reports: int = 0
+    """structured reports that the warehouse did not know"""
 
 
 def import_paths(paths: Sequence[Path], services: SiteServices) -> ImportSummary:
     """Take every file in, then close the studies that were touched: an import is complete by itself.
+
+    Structured reports are read into the warehouse at once, those that came another way and wait for the night too.
 
     Raises
     ------
@@ -50,4 +56,7 @@ def import_paths(paths: Sequence[Path], services: SiteServices) -> ImportSummary
                 lines.append(f"conflict {path}: another object under a SOP Instance UID that was here before")
     total = ", ".join(f"{count} {word}" for word, count in sorted(counts.items())) or "nothing found"
     queued = counts["queued"] + counts["duplicate"]
-    return ImportSummary(queued, counts["rejected"], (*lines, f"{len(files)} files: {total}"))
+    reports = record_reports(services.ledger, services.spool.root, services.warehouse, f"import-{uuid4()}")
+    lines += [*reports.problems, f"{len(files)} files: {total}"]
+    lines += [reports.sentence] if reports.total else []
+    return ImportSummary(queued, counts["rejected"], tuple(lines), reports.total)

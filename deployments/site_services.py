@@ -18,6 +18,7 @@ from reread.connectors.listener import Listener
 from reread.connectors.listener_pool import ListenerPool, Premises
 from reread.connectors.pseudonyms import Pseudonyms
 from reread.connectors.spool import Spool
+from reread.connectors.warehouse import Warehouse
 from reread.deployments.settings import Settings
 from reread.deployments.site_plan import admission_policy_of, closing_policy_of, folders_of, listener_settings_of
 from reread.deployments.workers import available_cores
@@ -36,6 +37,7 @@ class SiteServices:
     ledger: Ledger
     pseudonyms: Pseudonyms
     intake: Intake
+    warehouse: Warehouse
 
 
 @contextmanager
@@ -48,7 +50,8 @@ def opened_site(settings: Settings) -> Iterator[SiteServices]:
     with open_ledger(settings.resolved_ledger_url) as ledger:
         spool = Spool(folders.spool)
         pseudonyms = Pseudonyms.load_or_create(folders.pseudonym_key)
-        yield SiteServices(spool, ledger, pseudonyms, Intake(spool, ledger, pseudonyms, admission_policy_of(settings)))
+        intake = Intake(spool, ledger, pseudonyms, admission_policy_of(settings))
+        yield SiteServices(spool, ledger, pseudonyms, intake, Warehouse(folders.warehouse))
 
 
 def close_until(stop: threading.Event, settings: Settings, services: SiteServices) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from prefect import flow, get_run_logger, runtime
 
 from reread.connectors.ledger import open_ledger
+from reread.connectors.report_intake import record_reports
 from reread.connectors.warehouse import Warehouse
 from reread.tasks.arrivals import close_complete, poll_sources_task
 from reread.tasks.bookings import book_report, record_rejections
@@ -49,8 +50,9 @@ async def nightly(plan_file: Path) -> NightReport:
 
         settle(shards, reread_shard.submit, probe_image.submit, settled)
         rejected = record_rejections(ledger, plan, run_id)
+        reports = record_reports(ledger, plan.folders.spool, Warehouse(plan.folders.warehouse), run_id)
 
     deliveries = deliver_results_task(plan)
-    report = summary(run_id, arrivals, outcomes, rejected, deliveries)
+    report = summary(run_id, arrivals, outcomes, rejected, deliveries, reports)
     logger.info("night done: %s", report.headline)
     return report

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reread.analytics.records import RejectedImage
 from reread.connectors.ledger import Ledger
 from reread.connectors.ledger_records import StudyWork
 from reread.connectors.onnx_models import OnnxModel
+from reread.connectors.report_intake import ReportCounts
 from reread.tasks.arrivals import Arrivals
 from reread.tasks.bookings import finish
 from reread.tasks.deliveries import Deliveries
@@ -28,6 +29,8 @@ class NightReport:
     rejected: tuple[RejectedImage, ...]
     """files that never came into a study, of this and earlier nights"""
     deliveries: Deliveries
+    reports: ReportCounts = field(default_factory=ReportCounts)
+    """structured reports of others that came and were read"""
 
     @property
     def failed(self) -> tuple[StudyOutcome, ...]:
@@ -44,6 +47,7 @@ class NightReport:
             f"{self.arrivals.studies_found} studies found, {self.arrivals.instances_arrived} images fetched, "
             f"{studies - failed} studies measured, {failed} failed, "
             f"{self.deliveries.sent} objects sent, {self.deliveries.committed} committed"
+            f"{'; ' if self.reports.total else ''}{self.reports.sentence}"
         )
 
 
@@ -91,9 +95,10 @@ def summary(
     outcomes: Sequence[StudyOutcome],
     rejected: Sequence[RejectedImage],
     deliveries: Deliveries,
+    reports: ReportCounts | None = None,
 ) -> NightReport:
     """Put the night together, studies and their analyses in a stable order."""
     ordered = sorted(
         outcomes, key=lambda outcome: (outcome.study_instance_uid, outcome.revision, outcome.provenance.algorithm)
     )
-    return NightReport(run_id, arrivals, tuple(ordered), tuple(rejected), deliveries)
+    return NightReport(run_id, arrivals, tuple(ordered), tuple(rejected), deliveries, reports or ReportCounts())

@@ -8,7 +8,7 @@ from typing import Any
 from reread.connectors.reports import codes as c
 from reread.connectors.reports import private_codes as own
 from reread.connectors.reports.content_tree import Node
-from reread.connectors.reports.finding_records import Path
+from reread.connectors.reports.finding_records import LATERALITIES, METHODS, Path
 from reread.connectors.reports.report_reading import ReadReport
 from reread.connectors.view_codes import MODIFIER_OF_CODE, view_of_code
 
@@ -54,6 +54,11 @@ _DENSITIES = {
         own.THICKNESS,
     )
 }
+_QUALIFYING = {
+    c.LATERALITY.value: {*LATERALITIES, c.BOTH_BREASTS.value},
+    c.DERIVATION.value: {*METHODS, c.UNSPECIFIED_METHOD.value, c.ESTIMATED.value},
+}
+"""what the columns of a number say already"""
 _INTENTS = {c.REQUIRED.value, c.OPTIONAL.value, c.NOT_PRESENTED.value}
 _SUBJECTS = {"121029", "121030", "121031", "121022", "121008", "121009", "121010", "121011", "121170", "121171"}
 """Subject Name, ID and Birth Date, Accession Number, Person Observer and her organisation and role, ECG names"""
@@ -95,6 +100,10 @@ def _says_more(node: Node, unread: set[Path], densities: set[float]) -> bool:
         return False
     if node.path in unread:
         return True
+    if node.value in _QUALIFYING.get(node.name, ()):
+        return False
+    if node.name == c.CALCULATION_DESCRIPTION.value:
+        return node.text.lower() not in c.COMPOSITIONS
     if node.name == c.RENDERING_INTENT.value:
         return node.value not in _INTENTS
     if node.name == c.IMAGE_VIEW.value:
@@ -123,5 +132,5 @@ def _row(node: Node, finding: int | None) -> dict[str, Any]:
         "value_scheme": value.scheme if value else "",
         "value_meaning": value.meaning if value else "",
         "text": "" if names_a_person else node.text or node.sop_instance_uid,
-        "coordinates_px": [number for point in node.points for number in point],
+        "coordinates": [number for point in node.points for number in point],
     }

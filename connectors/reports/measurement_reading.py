@@ -57,7 +57,9 @@ def measurement_report_of(dataset: Dataset, root: Node) -> CadReport:
     images = _images(root, account)
     findings = list(findings_of(root, account))
     densities: list[CadDensity] = []
-    _walk(root, _Context(), account, findings, densities)
+    sides: dict[str, Laterality] = {}
+    _walk(root, _Context(), account, findings, densities, sides)
+    images = tuple(replace(item, laterality=item.laterality or sides.get(item.sop_instance_uid)) for item in images)
     language = next((node.code.value for node in root.named(c.LANGUAGE) if node.code), "")
     account.take(*root.named(c.LANGUAGE))
     return CadReport(
@@ -79,20 +81,27 @@ def measurement_report_of(dataset: Dataset, root: Node) -> CadReport:
 
 
 def _walk(
-    node: Node, above: _Context, account: Account, findings: list[CadFinding], densities: list[CadDensity]
+    node: Node,
+    above: _Context,
+    account: Account,
+    findings: list[CadFinding],
+    densities: list[CadDensity],
+    sides: dict[str, Laterality],
 ) -> None:
     context = _stated(node, above, account)
     grouped = node.name == GROUP and node.value_type == "CONTAINER"
     densities += _densities(node, context, account)
     if grouped and (finding := _group(node, context, account)) is not None:
         findings.append(finding)
+        if context.side is not None:
+            sides.setdefault(finding.sop_instance_uid, context.side)
     for child in node.children:
         if child.name == c.SINGLE_IMAGE_FINDING.value or child.path in account.read:
             continue
         if not grouped and child.value_type == "SCOORD" and child.name in _KINDS:
             findings.append(_mark(child, context, account))
         elif child.value_type in ("CONTAINER", "CODE", "TEXT", "IMAGE"):
-            _walk(child, context, account, findings, densities)
+            _walk(child, context, account, findings, densities, sides)
 
 
 def _stated(node: Node, above: _Context, account: Account) -> _Context:

@@ -19,8 +19,9 @@ from reread.analytics.errors import RereadError
 from reread.analytics.reasons import Reason
 from reread.analytics.records import RejectedImage, View
 from reread.analytics.schema import TABLES
+from reread.analytics.schema_reports import REPORT_TABLES
 from reread.analytics.tables import tables
-from reread.connectors.warehouse import VIEWS, QueryFailed, Warehouse, view_sql, write_flat
+from reread.connectors.warehouse import REPORT_VIEWS, VIEWS, QueryFailed, Warehouse, view_sql, write_flat
 
 
 def study(uid: str = "2.25.7", study_date: str = "20250304", revision: int = 1):
@@ -45,7 +46,7 @@ def scalar(store: Warehouse, sql: str) -> object:
 
 def test_an_empty_warehouse_answers_and_preparing_twice_is_harmless(store):
     store.prepare()
-    for name in (*TABLES, *VIEWS):
+    for name in (*TABLES, *VIEWS, *REPORT_TABLES, *REPORT_VIEWS):
         assert store.query(f"SELECT * FROM {name}").rows == (), name
     assert store.query("SELECT * FROM studies").columns == tuple(TABLES["studies"].names)
     store.record(tables((study(),), PROVENANCE), part="a")
@@ -130,12 +131,12 @@ def test_every_view_answers(store):
 
 def test_every_view_file_is_in_the_catalogue():
     folder = Path(__file__).parents[2] / "analytics" / "views"
-    assert {path.stem for path in folder.glob("*.sql")} == set(VIEWS)
-    assert all(view_sql(name).startswith("--") for name in VIEWS)
+    assert {path.stem for path in folder.glob("*.sql")} == {*VIEWS, *REPORT_VIEWS}
+    assert all(view_sql(name).startswith("--") for name in (*VIEWS, *REPORT_VIEWS))
 
 
 def test_columns_carry_their_meaning(store):
-    for name, schema in TABLES.items():
+    for name, schema in {**TABLES, **REPORT_TABLES}.items():
         said = dict(store.query(f"SELECT column_name, comment FROM duckdb_columns() WHERE table_name = '{name}'").rows)
         for field in schema:
             meaning, unit = (field.metadata[key].decode() for key in (b"meaning", b"unit"))
