@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reread.connectors.listener import Listener, ListenerSettings
 from reread.connectors.outbox import OutboxPolicy
-from reread.connectors.results.authoring import ResultFormat
+from reread.connectors.results.recipients import Recipient
 from reread.connectors.services import Offer, Service, StatusMeaning
 
 
@@ -50,8 +50,8 @@ class Delivered:
     """What is written of the studies of one source, and where it goes."""
 
     source: str
-    formats: tuple[ResultFormat, ...]
-    destinations: tuple[str, ...]
+    recipients: tuple[Recipient, ...]
+    """one with the name "" where the results stay here"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ class WrittenAttribute:
 class WrittenObject:
     """One kind of object that we write."""
 
-    format: ResultFormat
+    form: str
+    sop_class_uid: str
     attributes: tuple[WrittenAttribute, ...]
     content: tuple[tuple[str, str, str, str], ...] = ()
     """of a structured report: depth and relationship, value type, concept, unit or kind of value"""

@@ -31,6 +31,7 @@ from reread.connectors.ledger_records import (
     StudyWork,
     reason_named,
 )
+from reread.connectors.ledger_results import ResultBook
 from reread.connectors.ledger_store import Clock, utc_now
 from reread.connectors.ledger_tables import INSTANCES, MEASUREMENTS, STUDIES
 from reread.connectors.states import InstanceState, StudyState
@@ -47,7 +48,7 @@ class Recovery:
     deliveries: int
 
 
-class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings):
+class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings, ResultBook):
     """Instances, study revisions, deliveries; open it with `open_ledger`."""
 
     def close_study(

@@ -230,6 +230,22 @@ COMMITMENT_REFERENCES = Table(
     ForeignKeyConstraint(["request"], ["commitment_requests.number"]),
 )
 
+WRITTEN = Table(
+    "written_results",
+    METADATA,
+    Column("sop_instance_uid", _UID, primary_key=True),
+    Column("sop_class_uid", _UID, nullable=False),
+    Column("series_instance_uid", _UID, nullable=False),
+    Column("study_instance_uid", _UID, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("algorithm", String(64), nullable=False),
+    Column("form", String(64), nullable=False),
+    Column("key", String(200), nullable=False),
+    Column("variant", Text, nullable=False),
+    Index("written_results_by_study", "study_instance_uid"),
+)
+"""what `results` are; a table of its own, so that a ledger from before it needs no change"""
+
 RESULTS = Table(
     "results",  # every object that we wrote, whether or not it goes anywhere
     METADATA,

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from reread.analytics.errors import RereadError
+from reread.deployments.settings_results import DEFAULT_FORMATS, formats_of
 from reread.deployments.terminal import console, this_program
 
 
@@ -56,6 +57,9 @@ def measure(
     workers: int = 0,
     model: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
     built_in: Annotated[bool, Parameter(negative="")] = False,
+    formats: str = ",".join(DEFAULT_FORMATS),
+    language: str = "en",
+    pages: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Measure DICOM files or folders; no PACS, no Prefect, no database.
 
@@ -71,6 +75,12 @@ def measure(
         File that describes an own ONNX model, which measures instead of the built-in analysis; may be repeated.
     built_in
         With --model: the built-in analysis measures too.
+    formats
+        Forms of results, with commas between; all: every one that is known.
+    language
+        Of texts in results: en, de, fr, es, it, nl, pt, sv, ja or zh.
+    pages
+        Write an HTML page of each case to cases/.
     """
     from reread.deployments import consoles, folder_runs
     from reread.deployments.workers import available_cores
@@ -79,7 +89,14 @@ def measure(
         raise RereadError("name at least one file or folder")
     with consoles.progress_bar(console):
         outcome = folder_runs.measure_paths(
-            paths, out, workers=workers or available_cores(), models=model, built_in=built_in
+            paths,
+            out,
+            workers=workers or available_cores(),
+            models=model,
+            built_in=built_in,
+            formats=formats_of(formats),
+            language=language,
+            pages=pages,
         )
     console.print(consoles.case_table(outcome.outcomes))
     consoles.rejection_lines(console, outcome.rejected)

@@ -22,10 +22,14 @@ from reread.connectors.dicom_parts import identify, patient_identity
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.onnx_models import OnnxModel, analysis_of
 from reread.connectors.pseudonyms import Pseudonyms
-from reread.connectors.results.authoring import ResultFormat
+from reread.connectors.results.case_page import case_page, write_case_page
+from reread.connectors.results.case_page_facts import CaseNotFound, case_facts, tables_at
+from reread.connectors.results.page_language import words
+from reread.connectors.results.recipients import Recipient, Writing
 from reread.connectors.spool import sha256_of
 from reread.connectors.warehouse import write_flat
 from reread.deployments.model_settings import usable_model
+from reread.deployments.settings_results import DEFAULT_FORMATS, checked_format, checked_formats, checked_language
 from reread.tasks.outcomes import StudyOutcome, finish_study, provenance_of, unusable_images
 from reread.tasks.progress import report_progress
 from reread.tasks.rereading import RereadImage, gather_study, refusal, reread_file
@@ -59,7 +63,9 @@ def measure_paths(
     *,
     workers: int,
     limits: ReadLimits | None = None,
-    formats: tuple[ResultFormat, ...] = tuple(ResultFormat),
+    formats: tuple[str, ...] = DEFAULT_FORMATS,
+    language: str = "en",
+    pages: bool = False,
     reread: RereadFile = reread_file,
     models: Sequence[Path] = (),
     built_in: bool = False,
@@ -75,6 +81,12 @@ def measure_paths(
         ``dicom/``, pictures under ``pictures/`` and the key of the pseudonyms.
     workers
         Processes.
+    formats
+        Names of forms of results.
+    language
+        Of their texts.
+    pages
+        Write a page of each case to ``cases/``.
     reread
         What a worker does with a file; importable by name, as it travels to other processes.
     models
@@ -85,8 +97,9 @@ def measure_paths(
     Raises
     ------
     SettingsInvalid
-        A model cannot be used, or two have one name; nothing was measured.
+        A model cannot be used, two have one name, or a form or the language is not known; nothing was measured.
     """
+    writing = _writing(formats, language)
     analyses = _analyses(models, built_in)
     limits = limits or ReadLimits()
     out.mkdir(parents=True, exist_ok=True)
@@ -105,7 +118,7 @@ def measure_paths(
                 del arrived[case.study_instance_uid]  # with its pictures
                 images.sort(key=lambda item: case.paths.index(item[0].path))
                 finished[case.study_instance_uid] = [
-                    _finish(case, list(of_analysis), out, stamp, formats)
+                    _finish(case, list(of_analysis), out, stamp, writing)
                     for of_analysis, stamp in zip(zip(*images, strict=True), stamps, strict=True)
                 ]
             report_progress("measuring", done, len(case_of))
@@ -113,7 +126,34 @@ def measure_paths(
     outcomes = tuple(outcome for outcome, _ in in_order)
     parts = [tables((), stamps[0], orphans=orphans), *(part for _, part in in_order)]
     joined = {name: pa.concat_tables([part[name] for part in parts]) for name in TABLES}
-    return FolderOutcome(outcomes, (*orphans, *unusable_images(outcomes)), write_flat(joined, out))
+    files = write_flat(joined, out)
+    if pages:
+        files = (*files, *_write_pages(cases, out, language))
+    return FolderOutcome(outcomes, (*orphans, *unusable_images(outcomes)), files)
+
+
+def _writing(formats: Sequence[str], language: str) -> Writing:
+    try:
+        checked = checked_formats(tuple(checked_format(name) for name in formats))
+        return Writing((Recipient("", checked),), checked_language(language))
+    except ValueError as error:
+        raise SettingsInvalid(str(error)) from None
+
+
+def _write_pages(cases: Sequence[_Case], out: Path, language: str) -> tuple[Path, ...]:
+    """One page of each study that stands in the tables."""
+    query, said = tables_at(out), words(language)
+    written = []
+    for done, case in enumerate(cases):
+        report_progress("writing pages", done, len(cases))
+        try:
+            facts = case_facts(query, case.study_instance_uid)
+        except CaseNotFound:  # nothing of it could be measured
+            continue
+        path = out / "cases" / f"{case.study_instance_uid}.html"
+        write_case_page(case_page(facts, out / "pictures", said), path)
+        written.append(path)
+    return tuple(written)
 
 
 def _analyses(models: Sequence[Path], built_in: bool) -> Models:
@@ -181,7 +221,7 @@ def _finish(
     images: list[RereadImage],
     out: Path,
     provenance: Provenance,
-    formats: tuple[ResultFormat, ...],
+    writing: Writing,
 ) -> tuple[StudyOutcome, dict[str, pa.Table]]:
     headers = [image.result.header for image in images if image.result is not None]
     study = gather_study(
@@ -195,7 +235,7 @@ def _finish(
         study,
         source="folder",
         provenance=provenance,
-        formats=formats,
+        writing=writing,
         results=out / "dicom",
         pictures=out / "pictures",
     )

@@ -261,7 +261,7 @@ class Settings(BaseSettings):
     ledger_url: str = ""
     """SQLAlchemy URL of the ledger; empty: SQLite in the data folder."""
     language: Language = "en"
-    """Of the texts in results: en, de, fr, es, it, nl, pt, sv, ja or zh. Codes stay, meanings that have words change."""
+    """Of the texts in results: en, de, fr, es, it, nl, pt, sv, ja or zh. Codes stay."""
     models: tuple[Path, ...] = ()
     """Files that each describe an own model, for `routes.analyses`."""
     listener: ListenerGroup = ListenerGroup()

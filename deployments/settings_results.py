@@ -86,6 +86,15 @@ def checked_language(word: str) -> str:
         raise ValueError(str(error)) from error
 
 
+def formats_of(words: str) -> tuple[str, ...]:
+    """The names in a list with commas; "all" is every known form. They are not checked here."""
+    if words.strip() == ALL_FORMATS:
+        from reread.connectors.results.authoring import known_forms
+
+        return tuple(known_forms())
+    return tuple(word.strip() for word in words.split(",") if word.strip())
+
+
 FormatName = Annotated[str, AfterValidator(checked_format)]
 Formats = Annotated[tuple[FormatName, ...], AfterValidator(checked_formats)]
 Language = Annotated[str, AfterValidator(checked_language)]

@@ -13,11 +13,12 @@ from reread.connectors.mammograms import ReadLimits
 from reread.connectors.negotiation import UnknownClasses
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer, PeerRole, PeerTls
-from reread.connectors.results.authoring import ResultFormat
+from reread.connectors.results.recipients import Recipient
 from reread.connectors.tls import ListenerTls
 from reread.connectors.words import tag_named, transfer_syntax_named
 from reread.deployments.model_settings import route_models
 from reread.deployments.settings import ListenerGroup, PeerGroup, Role, Settings
+from reread.deployments.settings_results import ReportGroup
 from reread.deployments.workers import worker_count
 from reread.tasks.plans import Folders, NightPlan, Route
 
@@ -42,8 +43,13 @@ def plan_of(settings: Settings) -> NightPlan:
             Route(
                 route.source,
                 route.destinations,
-                tuple(ResultFormat(word.value) for word in route.formats),
+                route.formats,
                 tuple(models[name] for name in route.analyses),
+                tuple(
+                    Recipient(peer.name, peer.formats or route.formats, peer.report.options)
+                    for peer in map(settings.peer, route.destinations)
+                    if peer.formats or peer.report != ReportGroup()
+                ),
             )
             for route in settings.routes
         ),
@@ -64,6 +70,7 @@ def plan_of(settings: Settings) -> NightPlan:
         ),
         commitment_association_s=settings.delivery.commitment_association_s,
         commitment_timeout_s=settings.delivery.commitment_timeout_s,
+        language=settings.language,
     )
 
 

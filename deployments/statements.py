@@ -61,7 +61,7 @@ def facts_of(settings: Settings) -> Facts:
         processes=_processes(settings.listener.processes),
         entity=entity,
         services=services,
-        delivered=tuple(Delivered(route.source, route.formats, route.destinations) for route in routes),
+        delivered=tuple(Delivered(route.source, route.recipients) for route in routes),
         outbox=plan.outbox,
         move_timeout_s=plan.move_timeout_s,
         commitment_wait_s=plan.commitment_association_s,

@@ -10,6 +10,8 @@ from reread.analytics.records import RejectedImage
 from reread.analytics.tables import tables
 from reread.connectors.ledger import Ledger
 from reread.connectors.ledger_records import Measurement
+from reread.connectors.ledger_results import WrittenResult
+from reread.connectors.results.forms import AuthoredObject
 from reread.connectors.states import InstanceState
 from reread.connectors.warehouse import Warehouse
 from reread.tasks.outcomes import StudyOutcome, provenance_of
@@ -35,10 +37,9 @@ def _book_study(ledger: Ledger, plan: NightPlan, outcome: StudyOutcome, run_id: 
         if image.sop_instance_uid and not deadly_here:
             ledger.reject_instance(image.sop_instance_uid, image.reason, image.detail)
     peers = {peer.name: peer for peer in plan.destinations}
-    destinations = [peers[name] for name in route.destinations]
+    ledger.note_written([_written(item, outcome, plan) for item in outcome.objects])
     for item in outcome.objects:
-        ledger.add_result(item.sop_instance_uid, str(item.path.relative_to(plan.folders.data)))
-        for peer in destinations:
+        for peer in (peers[name] for name in item.destinations):
             ledger.add_delivery(
                 sop_instance_uid=item.sop_instance_uid,
                 sop_class_uid=item.sop_class_uid,
@@ -58,6 +59,21 @@ def _book_study(ledger: Ledger, plan: NightPlan, outcome: StudyOutcome, run_id: 
         finish(ledger, uid, revision, done, run_id)
     else:  # others are still to come, or failed
         ledger.add_measurement(uid, revision, **asdict(done), run_id=run_id)
+
+
+def _written(item: AuthoredObject, outcome: StudyOutcome, plan: NightPlan) -> WrittenResult:
+    return WrittenResult(
+        sop_instance_uid=item.sop_instance_uid,
+        sop_class_uid=item.sop_class_uid,
+        series_instance_uid=item.series_instance_uid,
+        study_instance_uid=item.study_instance_uid,
+        revision=outcome.revision,
+        algorithm=outcome.provenance.algorithm,
+        form=item.format,
+        key=item.key,
+        variant=item.variant,
+        path=str(item.path.relative_to(plan.folders.data)),
+    )
 
 
 def finish(ledger: Ledger, study_instance_uid: str, revision: int, last: Measurement, run_id: str) -> None:

@@ -8,8 +8,14 @@ from dataclasses import dataclass, field
 from reread.analytics.records import RejectedImage
 from reread.connectors.ledger import Ledger
 from reread.connectors.ledger_records import StudyWork
+from reread.connectors.ledger_results import WrittenResult
 from reread.connectors.onnx_models import OnnxModel
 from reread.connectors.report_intake import ReportCounts
+from reread.connectors.results.authoring import known_forms
+from reread.connectors.results.forms import AuthoredObject
+from reread.connectors.results.histories import histories
+from reread.connectors.results.recipients import Writing, show_history
+from reread.connectors.warehouse import Warehouse
 from reread.tasks.arrivals import Arrivals
 from reread.tasks.bookings import finish
 from reread.tasks.deliveries import Deliveries
@@ -68,12 +74,13 @@ def cut_night(ledger: Ledger, plan: NightPlan, run_id: str) -> tuple[Shard, ...]
             groups.setdefault(missing, []).append(work)
         else:
             finish(ledger, work.study_instance_uid, work.revision, measurement_of(models[-1]), run_id)
+    written = writings(ledger, plan, [work for group in groups.values() for work in group])
     return tuple(
         shard
         for number, (models, group) in enumerate(groups.items())
         for shard in cut_shards(
             tuple(group),
-            tuple(_route(plan, work).formats for work in group),
+            tuple(written[work.study_instance_uid, work.revision] for work in group),
             run_id=run_id,
             folders=plan.folders,
             limits=plan.limits,
@@ -83,6 +90,47 @@ def cut_night(ledger: Ledger, plan: NightPlan, run_id: str) -> tuple[Shard, ...]
             prefix=f"{number}-" if number else "",
         )
     )
+
+
+def writings(ledger: Ledger, plan: NightPlan, works: Sequence[StudyWork]) -> dict[tuple[str, int], Writing]:
+    """By study and revision what is to be written: for whom, with which history, in place of what.
+
+    Earlier examinations are those that the warehouse has now, whichever order a night measures in.
+    """
+    recipients = {work.study_instance_uid: _route(plan, work).recipients for work in works}
+    forms = known_forms()
+    shown = [work.woman for work in works if show_history(forms, recipients[work.study_instance_uid])]
+    known = histories(Warehouse(plan.folders.warehouse), frozenset(shown))
+    before = ledger.written_of([work.study_instance_uid for work in works])
+    return {
+        (work.study_instance_uid, work.revision): Writing(
+            recipients[work.study_instance_uid],
+            plan.language,
+            known.before(work.woman, work.study_date),
+            _predecessors(before.get((work.study_instance_uid, work.woman), ()), work.revision, plan),
+        )
+        for work in works
+    }
+
+
+def _predecessors(
+    results: Sequence[WrittenResult], revision: int, plan: NightPlan
+) -> dict[str, tuple[AuthoredObject, ...]]:
+    found: dict[str, tuple[AuthoredObject, ...]] = {}
+    for item in results:
+        if item.revision <= revision:
+            authored = AuthoredObject(
+                item.form,
+                item.sop_class_uid,
+                item.sop_instance_uid,
+                item.series_instance_uid,
+                item.study_instance_uid,
+                plan.folders.data / item.path,
+                item.key,
+                item.variant,
+            )
+            found[item.algorithm] = (*found.get(item.algorithm, ()), authored)
+    return found
 
 
 def _route(plan: NightPlan, work: StudyWork) -> Route:

@@ -14,8 +14,10 @@ from reread.analytics.reasons import Reason
 from reread.analytics.records import FindingKind, Provenance, RejectedImage
 from reread.analytics.tables import views_label
 from reread.connectors.picture_files import picture_path, plain_path, save_picture, save_plain
-from reread.connectors.results.authoring import ResultFormat, author_study
-from reread.connectors.results.forms import AuthoredObject
+from reread.connectors.results.authoring import author_for
+from reread.connectors.results.forms import AuthoredObject, ResultCase
+from reread.connectors.results.recipients import Writing
+from reread.connectors.results.unmeasured_images import unmeasured_images
 from reread.tasks.rereading import RereadStudy
 
 
@@ -62,7 +64,7 @@ def finish_study(
     *,
     source: str,
     provenance: Provenance,
-    formats: tuple[ResultFormat, ...],
+    writing: Writing,
     results: Path,
     pictures: Path,
 ) -> StudyOutcome:
@@ -74,6 +76,8 @@ def finish_study(
         Where the study came from.
     provenance
         The analysis that measured it.
+    writing
+        What is written, and for whom.
     results, pictures
         Folders.
     """
@@ -92,20 +96,9 @@ def finish_study(
         failure = result.rejected[0].reason if result.rejected else Reason.MEASUREMENT_FAILED
         detail = "no image of this study could be measured"
     if result.images:
-        try:
-            objects = author_study(
-                result,
-                sources=study.sources,
-                provenance=provenance,
-                folder=results,
-                formats=formats,
-                pictures=study.pictures,
-                greys=study.greys,
-            )
-        except AuthoringFailed as error:
-            failure, detail = Reason.MEASUREMENT_FAILED, f"the results could not be written: {error}"
-        except Exception as error:  # a dirty header breaks writers in many ways; the numbers are safe all the same
-            failure, detail = Reason.MEASUREMENT_FAILED, f"the results could not be written: {type(error).__name__}"
+        objects, problem = _author(study, provenance, writing, results)
+        if problem:
+            failure, detail = Reason.MEASUREMENT_FAILED, f"the results could not be written: {problem}"
     kinds = [finding.kind for _, finding in result.marks]
     letters = [side.category for side in (result.left, result.right) if side is not None]
     return StudyOutcome(
@@ -125,3 +118,31 @@ def finish_study(
         failure=failure,
         detail=detail,
     )
+
+
+def _author(
+    study: RereadStudy, provenance: Provenance, writing: Writing, folder: Path
+) -> tuple[tuple[AuthoredObject, ...], str]:
+    """What was written, and in words what could not be; the numbers are safe all the same."""
+    algorithm = provenance.algorithm
+    try:
+        authored = author_for(
+            ResultCase(
+                result=study.result,
+                provenance=provenance,
+                sources=study.sources,
+                unmeasured=unmeasured_images(study.result, study.sources),
+                pictures=study.pictures,
+                greys=study.greys,
+                language=writing.language,
+                earlier=writing.earlier.get(algorithm, ()),
+            ),
+            writing.recipients,
+            folder,
+            writing.predecessors.get(algorithm, ()),
+        )
+    except AuthoringFailed as error:
+        return (), str(error)
+    except Exception as error:  # a dirty header breaks writers in many ways
+        return (), type(error).__name__
+    return authored.objects, "; ".join(f"{form}: {cause}" for form, cause in authored.problems)

@@ -19,7 +19,8 @@ from reread.connectors.mammograms import ReadLimits
 from reread.connectors.onnx_models import OnnxModel, analysis_of
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer
-from reread.connectors.results.authoring import ResultFormat
+from reread.connectors.results.authoring import DEFAULT_FORMATS
+from reread.connectors.results.recipients import Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,18 @@ class Route:
 
     source: str
     destinations: tuple[str, ...]
-    formats: tuple[ResultFormat, ...]
+    formats: tuple[str, ...]
+    """names of forms of results"""
     models: tuple[OnnxModel | None, ...] = (None,)
     """what measures, each by itself; None: the built-in analysis"""
+    special: tuple[Recipient, ...] = ()
+    """destinations that want other forms, or other options of them"""
+
+    @property
+    def recipients(self) -> tuple[Recipient, ...]:
+        """Who gets what; without destinations the results stay here."""
+        special = {recipient.name: recipient for recipient in self.special}
+        return tuple(special.get(name, Recipient(name, self.formats)) for name in self.destinations or ("",))
 
     @property
     def measurements(self) -> frozenset[Measurement]:
@@ -116,13 +126,15 @@ class NightPlan:
     """the association that asks stays open so long for the answer"""
     commitment_timeout_s: float
     """the end of the night waits so long for answers on associations of their own"""
+    language: str = "en"
+    """of the texts in results"""
 
     def route_of(self, source: str) -> Route:
         """The route of a source; without one, results are written and stay here."""
         for route in self.routes:
             if route.source == source:
                 return route
-        return Route(source, (), tuple(ResultFormat))
+        return Route(source, (), tuple(map(str, DEFAULT_FORMATS)))
 
     def save(self) -> Path:
         """Write the plan file, readable by its owner only, and give its path."""

@@ -22,7 +22,7 @@ from reread.analytics.tables import tables
 from reread.connectors.ledger_records import Instance, StudyWork
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.onnx_models import OnnxModel, analysis_of
-from reread.connectors.results.authoring import ResultFormat
+from reread.connectors.results.recipients import Writing
 from reread.connectors.warehouse import Warehouse
 from reread.tasks.outcomes import StudyOutcome, finish_study, provenance_of
 from reread.tasks.plans import Folders
@@ -38,8 +38,8 @@ class Shard:
     run_id: str
     folders: Folders
     works: tuple[StudyWork, ...]
-    formats: tuple[tuple[ResultFormat, ...], ...]
-    """what is written for each of `works`"""
+    writings: tuple[Writing, ...]
+    """what is written of each of `works`"""
     limits: ReadLimits
     deadly: tuple[str, ...] = ()
     """SOP Instance UIDs on which a worker died before: named, not measured again"""
@@ -60,8 +60,8 @@ class Shard:
             )
         middle = len(self.works) // 2
         return (
-            replace(self, name=f"{self.name}a", works=self.works[:middle], formats=self.formats[:middle]),
-            replace(self, name=f"{self.name}b", works=self.works[middle:], formats=self.formats[middle:]),
+            replace(self, name=f"{self.name}a", works=self.works[:middle], writings=self.writings[:middle]),
+            replace(self, name=f"{self.name}b", works=self.works[middle:], writings=self.writings[middle:]),
         )
 
 
@@ -92,7 +92,7 @@ def run_shard(shard: Shard) -> ShardReport:
     results: list[list[StudyResult]] = [[] for _ in analyses]
     outcomes: list[StudyOutcome] = []
     names: dict[str, str] = {}
-    for work, formats in zip(shard.works, shard.formats, strict=True):
+    for work, writing in zip(shard.works, shard.writings, strict=True):
         for study, provenance, of_analysis in zip(_reread(shard, work, analyses), stamps, results, strict=True):
             of_analysis.append(study.result)
             names |= {uid: path.name for uid, path in study.sources.items()}
@@ -101,7 +101,7 @@ def run_shard(shard: Shard) -> ShardReport:
                     study,
                     source=work.instances[0].source if work.instances else "",
                     provenance=provenance,
-                    formats=formats,
+                    writing=writing,
                     results=_result_folder(shard.folders, work),
                     pictures=shard.folders.pictures,
                 )
@@ -148,7 +148,7 @@ def _result_folder(folders: Folders, work: StudyWork) -> Path:
 
 def cut_shards(
     works: tuple[StudyWork, ...],
-    formats: tuple[tuple[ResultFormat, ...], ...],
+    writings: tuple[Writing, ...],
     *,
     run_id: str,
     folders: Folders,
@@ -181,7 +181,7 @@ def cut_shards(
             run_id=run_id,
             folders=folders,
             works=works[start : start + size],
-            formats=formats[start : start + size],
+            writings=writings[start : start + size],
             limits=limits,
             models=models,
         )

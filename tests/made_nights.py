@@ -23,6 +23,8 @@ from reread.deployments.settings import Settings
 from reread.deployments.site_plan import plan_of
 from reread.tasks.plans import NightPlan, Route
 
+NIGHT_FORMATS = (ResultFormat.CAD_SR.value, ResultFormat.CAPTURE.value)
+"""what the routes of `night_plan` write; enough to tell two objects apart, and quick"""
 PATIENT_ID, PATIENT_NAME = "T-1", "Test^Anna"
 """what `mammogram_dataset` writes"""
 
@@ -61,7 +63,7 @@ def night_plan(data: Path, *peers: Peer, **changes: object) -> NightPlan:
         plan_of(Settings(data=data)),
         sources=peers,
         destinations=peers,
-        routes=tuple(Route(source, names, tuple(ResultFormat)) for source in (*names, "import")),
+        routes=tuple(Route(source, names, NIGHT_FORMATS) for source in (*names, "import")),
         days_back=36500,
         days_per_query=36500,
         move_timeout_s=20.0,

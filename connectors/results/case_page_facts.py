@@ -132,17 +132,19 @@ def earlier_densities(query: Query, woman: str, before: date, algorithm: str) ->
         AND percent_density IS NOT NULL AND study_date < DATE '{before.isoformat()}'
         ORDER BY study_date, study_instance_uid""",
     )
-    return tuple(
-        EarlierDensity(
-            study_date=row["study_date"].strftime("%Y%m%d"),
-            percent_density=row["percent_density"],
-            category=row["category"] or "",
-            right=row["percent_density_right"],
-            left=row["percent_density_left"],
-            volumetric_percent=row["volumetric_percent"],
-            version=f"{row['algorithm']} {row['version']}",
-        )
-        for row in rows
+    return tuple(earlier_density(row) for row in rows)
+
+
+def earlier_density(row: Row) -> EarlierDensity:
+    """From a row of ``current_studies`` that has a date and a density."""
+    return EarlierDensity(
+        study_date=row["study_date"].strftime("%Y%m%d"),
+        percent_density=row["percent_density"],
+        category=row["category"] or "",
+        right=row["percent_density_right"],
+        left=row["percent_density_left"],
+        volumetric_percent=row["volumetric_percent"],
+        version=f"{row['algorithm']} {row['version']}",
     )
 
 

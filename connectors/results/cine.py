@@ -25,7 +25,7 @@ CINE = "cine"
 class CineForm:
     """One object per study revision; none when no image could be measured."""
 
-    depends_on: ClassVar[frozenset[str]] = frozenset()
+    depends_on: ClassVar[frozenset[str]] = frozenset({"history"})
 
     name: str = CINE
     in_colour: bool = True

@@ -18,7 +18,7 @@ class DensityPageForm:
 
     name = DENSITY_PAGE
     sop_class_uids = (SECONDARY_CAPTURE,)
-    depends_on = frozenset({"language"})
+    depends_on = frozenset({"language", "history"})
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """The page; none without a density."""

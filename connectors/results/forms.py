@@ -145,9 +145,9 @@ class Draft:
 class Form(Protocol):
     """One kind of result object. Entry points of the group ``reread.forms`` add a site's own.
 
-    Two further attributes may be there. `depends_on`, a frozenset of "options" and "language" (without it: both): what
-    changes the object, so that destinations which differ in nothing else get the same one. `refers_to`, names of forms
-    (without it: none): `ResultCase.formats` tells which of them the same destinations get.
+    Two further attributes may be there. `depends_on`, a frozenset of "options", "language" and "history" (without it:
+    all): what changes the object, so that destinations which differ in nothing else get the same one. `refers_to`,
+    names of forms (without it: none): `ResultCase.formats` tells which of them the same destinations get.
     """
 
     @property

@@ -29,9 +29,9 @@ from reread.connectors.results.document_items import (
     uid,
 )
 from reread.connectors.results.forms import Draft, ResultCase
+from reread.connectors.results.mark_shapes import extent
 from reread.connectors.results.page_language import words
 from reread.connectors.results.spoken import speak
-from reread.connectors.results.mark_shapes import extent
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 MEASUREMENT_REPORT = "measurement-report"

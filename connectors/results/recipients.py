@@ -10,8 +10,8 @@ from reread.connectors.reports.report_options import CadReportOptions
 from reread.connectors.results.forms import AuthoredObject, EarlierDensity, Form
 from reread.connectors.results.page_language import ENGLISH
 
-_OPTIONS, _LANGUAGE = "options", "language"
-_EVERYTHING = frozenset({_OPTIONS, _LANGUAGE})
+_OPTIONS, _LANGUAGE, _HISTORY = "options", "language", "history"
+_EVERYTHING = frozenset({_OPTIONS, _LANGUAGE, _HISTORY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,12 @@ def variants_of(forms: Mapping[str, Form], recipients: Sequence[Recipient], lang
                 of_forms={each: _suffix(forms[each], forms, first, language) for each in (name, *sorted(referred))},
                 destinations=tuple(recipient.name for recipient in group if recipient.name),
             )
+
+
+def show_history(forms: Mapping[str, Form], recipients: Sequence[Recipient]) -> bool:
+    """Whether anything that they want shows earlier examinations."""
+    wanted = {name for recipient in recipients for name in recipient.formats}
+    return any(_HISTORY in _depends_on(form) for name, form in forms.items() if name in wanted)
 
 
 def _depends_on(form: Form) -> frozenset[str]:
