@@ -44,8 +44,8 @@ class MassMapParameters:
     """of rings, sliding band, contrast and brightness; equal on purpose, see `mass_maps`"""
     skin_mm: float = 4.0
     """nothing is looked for nearer to the skin"""
-    border_mm: float = 4.0
-    """nor to the upper and lower border of the image, where scanned films have bright strips"""
+    border_mm: float = 6.0
+    """nor to the upper and lower border of the image, where scanned films have bright strips and rounded corners"""
     muscle_factor: float = 0.6
     """what lies in the muscle counts this much"""
 

@@ -182,5 +182,5 @@ def test_a_bright_strip_at_the_upper_border_is_no_candidate() -> None:
         found = find_masses(breast, None, MassParameters(maps=MassMapParameters(border_mm=border_mm)))
         return min(f.y_px for f in found) * 0.2
 
-    assert highest(MassMapParameters().border_mm) > 4
+    assert highest(MassMapParameters().border_mm) > 6
     assert highest(0.0) < 4
