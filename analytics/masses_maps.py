@@ -44,6 +44,8 @@ class MassMapParameters:
     """of rings, sliding band, contrast and brightness; equal on purpose, see `mass_maps`"""
     skin_mm: float = 4.0
     """nothing is looked for nearer to the skin"""
+    border_mm: float = 6.0
+    """nor to the upper and lower border of the image, where scanned films have bright strips and rounded corners"""
     muscle_factor: float = 0.6
     """what lies in the muscle counts this much"""
 
@@ -83,6 +85,9 @@ def mass_maps(
     if pectoral is not None:
         muscle = cv2.resize(pectoral.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     depth_mm: Plane = cv2.resize(breast.depth_mm, size, interpolation=cv2.INTER_LINEAR)
+    # the frame ends where the breast does: at the border of the image, or at skin
+    ends = min(round(parameters.border_mm / frame.spacing_mm), (inside.shape[0] - 1) // 2)
+    depth_mm[:ends] = depth_mm[inside.shape[0] - ends :] = 0
     flat = _flattened(frame, inside, muscle, parameters)
     core: Mask = inside & (depth_mm > parameters.skin_mm) & ~muscle
     if not core.any():

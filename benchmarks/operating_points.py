@@ -36,7 +36,7 @@ TABLE = Path(__file__).parents[1] / "analytics" / "operating_points.json"
 RATES = {FindingKind.MASS: (0.25, 0.5, 1.0), FindingKind.CALCIFICATION: (0.1, 0.25, 0.5)}
 """false marks a normal image at the operating points 0, 1 and 2"""
 KINDS = {FindingKind.MASS: ("masses", "asymmetry and distortion"), FindingKind.CALCIFICATION: ("clusters",)}
-VERSION = "4"
+VERSION = "6"
 """to be raised whenever a number of the table changes"""
 LEAST_MM, LEAST_CALCIFICATIONS = 0.2, 4
 """simulated clusters with fewer of this length are not held against a detector"""
@@ -99,6 +99,8 @@ def entry(kind: FindingKind, chosen: Measured, confirmed: Measured) -> dict[str,
     false = chosen.truth.false(found)
     slope, intercept = platt(of_lesions(chosen.truth, found, kind), false)
     lesions = [lesion for name in KINDS[kind] for lesion in confirmed.truth.of_kind(name)]
+    if not lesions or not any(chosen.truth.of_kind(name) for name in KINDS[kind]):
+        raise SystemExit(f"no lesions of kind {kind.value} in the simulated archives: give --kind")
     best, wrong = confirmed.truth.best(lesions, confirmed.found[kind]), confirmed.truth.false(confirmed.found[kind])
     points = []
     for rate in RATES[kind]:
@@ -205,6 +207,8 @@ def report_points(image: ImageKind, measured: Measured) -> None:
         calibration = table.entries.get((image, kind)) or table.entries[ImageKind.FILM, kind]
         found = measured.found[kind]
         lesions = [lesion for name in KINDS[kind] for lesion in truth.of_kind(name)]
+        if not lesions:
+            continue
         scored = {k: [(x, y, round(calibration.probability(s), 5)) for x, y, s in v] for k, v in found.items()}
         best, false = truth.best(lesions, scored), truth.false(scored)
         for point in calibration.points:

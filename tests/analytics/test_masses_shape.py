@@ -1,5 +1,7 @@
 """Outline, axis, edge, spiculation and place of a mass candidate."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from phantoms import phantom
 from reread.analytics.breast import find_breast
 from reread.analytics.lines import line_map, running_towards
 from reread.analytics.masses import MassParameters, find_masses, nature_of
-from reread.analytics.masses_maps import mass_maps, standardised
+from reread.analytics.masses_maps import MassMapParameters, mass_maps, standardised
 from reread.analytics.masses_shape import long_axis, margin_mm, short_axis
 from reread.analytics.nipple import find_nipple
 from reread.analytics.pectoral import find_pectoral
@@ -168,3 +170,17 @@ def test_nothing_is_found_nearer_to_the_skin_than_the_margin() -> None:
     breast = find_breast(image)
     maps = mass_maps(breast, None)
     assert maps.depth_mm[maps.usable].min() > 3.9
+
+
+def test_a_bright_strip_at_the_upper_border_is_no_candidate() -> None:
+    image = phantom(View.CC, label=False, mass=False, cluster=False).mammogram
+    pixels = image.pixels[300:].copy()  # the breast now goes on above the image
+    pixels[:10, 60:160] = 1.0
+    breast = find_breast(Mammogram(replace(image.header, rows=700), pixels))
+
+    def highest(border_mm: float) -> float:
+        found = find_masses(breast, None, MassParameters(maps=MassMapParameters(border_mm=border_mm)))
+        return min(f.y_px for f in found) * 0.2
+
+    assert highest(MassMapParameters().border_mm) > 6
+    assert highest(0.0) < 4

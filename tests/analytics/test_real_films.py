@@ -11,7 +11,7 @@ import pytest
 from phantoms import phantom
 
 from reread.analytics.measurement import MammographyAnalysis
-from reread.analytics.records import FindingKind, ImageResult, Laterality, Mammogram, Size, View
+from reread.analytics.records import Acquisition, FindingKind, ImageResult, Laterality, Mammogram, Size, View
 
 MIAS = Path(__file__).parents[2].parent / "shared" / "data" / "mias"
 pytestmark = [
@@ -29,6 +29,7 @@ def measured(row: dict[str, str]) -> ImageResult:
         rows=pixels.shape[0],
         columns=pixels.shape[1],
         spacing=Size(0.2, 0.2),
+        acquisition=Acquisition(detector_type="FILM"),
     )
     result = MammographyAnalysis().measure(Mammogram(header, pixels))
     assert result.succeeded, f"{row['image']}: {result.failure_detail}"
