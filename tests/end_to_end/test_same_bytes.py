@@ -164,8 +164,8 @@ def test_the_shards_of_a_night_in_this_process_and_on_a_cluster_of_eight(site, c
     alone = taken_in(tmp_path / "alone", site, model)
     with open_ledger(alone.ledger_url) as ledger:
         cut = cut_night(ledger, alone, "run-1")
-    works, formats = (tuple(item for shard in cut for item in getattr(shard, name)) for name in ("works", "formats"))
-    run_shard(replace(cut[0], works=works, formats=formats))
+    works, writings = (tuple(item for shard in cut for item in getattr(shard, name)) for name in ("works", "writings"))
+    run_shard(replace(cut[0], works=works, writings=writings))
     spread = taken_in(tmp_path / "spread", site, model)
     with open_ledger(spread.ledger_url) as ledger:
         many = cut_night(ledger, replace(spread, workers=WORKERS, studies_per_shard=1), "run-2")

@@ -48,6 +48,7 @@ port = {archive}
 source = "pacs"
 analyses = ["mammography", "my-model"]
 destinations = ["pacs"]
+formats = ["mammography-cad-sr", "secondary-capture"]
 """
 
 

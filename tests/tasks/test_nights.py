@@ -12,6 +12,7 @@ from reread.analytics.reasons import Reason
 from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.ledger import open_ledger
 from reread.connectors.results.authoring import ResultFormat
+from reread.connectors.results.recipients import Recipient, Writing
 from reread.connectors.states import StudyState
 from reread.tasks.arrivals import Arrivals, close_complete
 from reread.tasks.deliveries import Deliveries
@@ -70,7 +71,7 @@ def test_the_route_of_the_source_says_what_is_written(tmp_path):
     with open_ledger(plan.ledger_url) as ledger:
         take_in(plan, ledger, phantom_study(tmp_path, "2.25.1", 1))
         (shard,) = cut_night(ledger, plan, "run-1")
-    assert shard.formats == ((ResultFormat.CAD_SR,),)
+    assert shard.writings == (Writing((Recipient("", (ResultFormat.CAD_SR,)),)),)
     assert (shard.run_id, shard.folders, shard.limits) == ("run-1", plan.folders, plan.limits)
 
 

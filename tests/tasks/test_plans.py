@@ -14,7 +14,9 @@ from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer, PeerRole
-from reread.connectors.results.authoring import ResultFormat
+from reread.connectors.reports.report_options import CadReportOptions, CodeProfile
+from reread.connectors.results.authoring import DEFAULT_FORMATS
+from reread.connectors.results.recipients import Recipient
 from reread.tasks.plans import Folders, Route, load_plan
 
 
@@ -26,7 +28,15 @@ def rich_plan(data: Path):
     return replace(
         night_plan(data, *peers),
         ledger_url="postgresql+psycopg://reread:secret@db/ledger",
-        routes=(Route("pacs", ("archive",), (ResultFormat.CAD_SR,)),),
+        routes=(
+            Route(
+                "pacs",
+                ("archive",),
+                ("mammography-cad-sr",),
+                special=(Recipient("archive", ("overlay",), CadReportOptions(CodeProfile.LEGACY, outlines=False)),),
+            ),
+        ),
+        language="de",
         limits=ReadLimits(max_pixels=1234, max_file_bytes=99),
         outbox=OutboxPolicy(retry_interval_s=1.5, retry_duration_s=2.5),
         closing=ClosingPolicy(
@@ -76,4 +86,4 @@ def test_everything_lies_in_the_data_folder(tmp_path):
 def test_a_source_without_route_keeps_its_results_here(tmp_path):
     plan = rich_plan(tmp_path)
     assert plan.route_of("pacs").destinations == ("archive",)
-    assert plan.route_of("unknown") == Route("unknown", (), tuple(ResultFormat))
+    assert plan.route_of("unknown") == Route("unknown", (), tuple(map(str, DEFAULT_FORMATS)))

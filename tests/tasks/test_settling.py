@@ -19,7 +19,7 @@ from reread.analytics.records import RejectedImage
 from reread.connectors.ledger_records import Instance, StudyWork
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.onnx_models import OnnxModel, analysis_of
-from reread.connectors.results.authoring import ResultFormat
+from reread.connectors.results.recipients import Recipient, Writing
 from reread.tasks.outcomes import StudyOutcome, provenance_of
 from reread.tasks.plans import Folders
 from reread.tasks.settling import settle
@@ -35,7 +35,9 @@ def shard_of(*sizes: int) -> Shard:
         StudyWork(f"2.25.{n}", 1, "woman", "", tuple(instance(f"2.25.{n}.{k}") for k in range(size)))
         for n, size in enumerate(sizes)
     )
-    return Shard("00000", "run", Folders(Path("data")), works, (tuple(ResultFormat),) * len(works), ReadLimits())
+    return Shard(
+        "00000", "run", Folders(Path("data")), works, (Writing((Recipient("", ()),)),) * len(works), ReadLimits()
+    )
 
 
 def own_model(name: str) -> OnnxModel:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow.parquet as pq
 import pytest
 from distributed import KilledWorker
-from made_nights import night_plan, phantom_study, take_in
+from made_nights import NIGHT_FORMATS, night_plan, phantom_study, take_in
 from pydicom import dcmread
 
 pytest.importorskip("onnx", reason="the test makes its models with onnx")
@@ -21,7 +21,6 @@ from reread.analytics.schema import TABLES
 from reread.connectors.ledger import open_ledger
 from reread.connectors.peers import Peer
 from reread.connectors.picture_files import picture_path
-from reread.connectors.results.authoring import ResultFormat
 from reread.connectors.states import DeliveryState, InstanceState, StudyState
 from reread.connectors.warehouse import Warehouse
 from reread.deployments.model_settings import read_model
@@ -57,7 +56,7 @@ def ledger(plan):
 
 
 def plan_with(data, *models):
-    made = night_plan(data, PACS, routes=(Route("import", ("pacs",), tuple(ResultFormat), models),))
+    made = night_plan(data, PACS, routes=(Route("import", ("pacs",), NIGHT_FORMATS, models),))
     Warehouse(made.folders.warehouse).prepare()
     return made
 
@@ -115,7 +114,7 @@ def test_objects_and_pictures_lie_side_by_side(plan, ledger, tmp_path):
     (shard,) = cut_night(ledger, plan, "run-1")
     built_in, own = run_shard(shard).outcomes
     written = [*built_in.objects, *own.objects]
-    assert [item.format for item in written] == list(ResultFormat) * 2
+    assert [item.format for item in written] == list(NIGHT_FORMATS) * 2
     assert len({item.path for item in written}) == len({item.sop_instance_uid for item in written}) == 4
     assert len({item.series_instance_uid for item in written}) == 4
     versions = [dcmread(item.path).SoftwareVersions for item in written]
@@ -183,7 +182,7 @@ def test_a_crash_between_the_two_repeats_only_the_second(plan, ledger, model, tm
     )
 
 
-@pytest.mark.parametrize("step", ["add_result", "add_delivery", "add_measurement", "finish_study", "mark_delivered"])
+@pytest.mark.parametrize("step", ["note_written", "add_delivery", "add_measurement", "finish_study", "mark_delivered"])
 def test_a_crash_after_any_step_of_booking_loses_and_doubles_nothing(plan, ledger, step, tmp_path, monkeypatch):
     if step == "mark_delivered":
         plan = replace(plan, routes=(replace(plan.routes[0], destinations=()),))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_nights import PATIENT_ID, PATIENT_NAME, night_plan, phantom_file, phantom_study, take_in
+from made_nights import NIGHT_FORMATS, PATIENT_ID, PATIENT_NAME, night_plan, phantom_file, phantom_study, take_in
 
 from reread.analytics.errors import RereadError
 from reread.analytics.measurement import NAME
@@ -17,13 +17,13 @@ from reread.connectors.ledger import open_ledger
 from reread.connectors.ledger_records import StudyWork
 from reread.connectors.mammograms import ReadLimits
 from reread.connectors.picture_files import picture_path
-from reread.connectors.results.authoring import ResultFormat
+from reread.connectors.results.recipients import Recipient, Writing
 from reread.connectors.warehouse import Warehouse
 from reread.tasks.nights import cut_night
 from reread.tasks.plans import Folders
 from reread.tasks.shards import Shard, cut_shards, probe_image, run_shard
 
-FORMATS = tuple(ResultFormat)
+WRITINGS = (Writing((Recipient("", ("a",)),)), Writing((Recipient("", ("b",)),)))
 
 
 def works_of(count: int) -> tuple[StudyWork, ...]:
@@ -31,11 +31,11 @@ def works_of(count: int) -> tuple[StudyWork, ...]:
 
 
 def cut(count: int, studies_per_shard: int, workers: int) -> tuple[Shard, ...]:
-    # each study has a formats tuple that names it, to see that the two stay together
-    formats = tuple(FORMATS[: number % 2 + 1] for number in range(count))
+    # each study has a writing that names it, to see that the two stay together
+    writings = tuple(WRITINGS[number % 2] for number in range(count))
     return cut_shards(
         works_of(count),
-        formats,
+        writings,
         run_id="run",
         folders=Folders(Path("data")),
         limits=ReadLimits(),
@@ -49,7 +49,7 @@ def test_every_study_is_in_exactly_one_shard_in_order(count, studies_per_shard, 
     shards = cut(count, studies_per_shard, workers)
     works = [work for shard in shards for work in shard.works]
     assert works == list(works_of(count))
-    assert [formats for shard in shards for formats in shard.formats] == [FORMATS[: n % 2 + 1] for n in range(count)]
+    assert [writing for shard in shards for writing in shard.writings] == [WRITINGS[n % 2] for n in range(count)]
     assert all(1 <= len(shard.works) <= studies_per_shard for shard in shards)
     assert len({shard.name for shard in shards}) == len(shards)
     assert sorted(shard.name for shard in shards) == [shard.name for shard in shards]
@@ -65,7 +65,7 @@ def test_nonsense_is_refused(studies_per_shard, workers):
 
 @given(st.integers(0, 40))
 def test_halves_split_until_one_study_is_left(count):
-    whole = replace(cut(1, 1, 1)[0], works=works_of(count), formats=(FORMATS,) * count)
+    whole = replace(cut(1, 1, 1)[0], works=works_of(count), writings=WRITINGS[:1] * count)
     waiting, alone = [whole], []
     while waiting:
         shard = waiting.pop(0)
@@ -78,7 +78,7 @@ def test_halves_split_until_one_study_is_left(count):
     assert sorted(work.study_instance_uid for shard in alone for work in shard.works) == sorted(
         work.study_instance_uid for work in whole.works
     )
-    assert all(len(shard.works) == len(shard.formats) for shard in alone)
+    assert all(len(shard.works) == len(shard.writings) for shard in alone)
     assert len({shard.name for shard in alone}) == len(alone)  # each has a Parquet part of its own
 
 
@@ -94,7 +94,7 @@ def one_shard(plan, files) -> Shard:
         take_in(plan, ledger, files)
         shards = cut_night(ledger, replace(plan, studies_per_shard=50), "run-1")
     works = tuple(work for shard in shards for work in shard.works)
-    return replace(shards[0], works=works, formats=tuple(f for shard in shards for f in shard.formats))
+    return replace(shards[0], works=works, writings=tuple(item for shard in shards for item in shard.writings))
 
 
 def test_a_shard_leaves_rows_objects_and_pictures(plan, tmp_path):
@@ -115,7 +115,7 @@ def test_a_shard_leaves_rows_objects_and_pictures(plan, tmp_path):
     ((refused),) = outcome.rejected
     assert (refused.reason, refused.sop_instance_uid) == (Reason.TRUNCATED, "2.25.1001.9")
     assert not Path(refused.path).is_absolute()
-    assert [item.format for item in outcome.objects] == list(ResultFormat)
+    assert [item.format for item in outcome.objects] == list(NIGHT_FORMATS)
     assert all(item.path.is_file() and item.path.is_relative_to(plan.folders.results) for item in outcome.objects)
     for uid in spooled.keys() - {"2.25.1001.9"}:
         assert picture_path(plan.folders.pictures, "2.25.1001", NAME, uid).read_bytes()[:2] == b"\xff\xd8"
