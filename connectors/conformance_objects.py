@@ -13,7 +13,7 @@ from reread.connectors.reports import codes
 from reread.connectors.reports.code_profiles import LEGACY
 from reread.connectors.reports.codes import Code
 from reread.connectors.reports.private_codes import PRIVATE_CODES, SCHEME, SCHEME_UID
-from reread.connectors.results.authoring import WRITTEN_TRANSFER_SYNTAX
+from reread.connectors.results.authoring import WRITTEN_TRANSFER_SYNTAX, ResultFormat
 from reread.connectors.statement_text import Bullets, Section, Table
 from reread.connectors.storage_classes import INDUSTRIAL_CLASSES, PRIVATE_CLASSES, RETIRED_CLASSES
 
@@ -27,8 +27,13 @@ def annexes(facts: Facts) -> Section:
             "Objects that are written",
             Bullets(
                 (
-                    f"All are written as {syntax_text(WRITTEN_TRANSFER_SYNTAX)}, into the study of their images, in "
-                    "series of their own.",
+                    f"All but copies of images are written as {syntax_text(WRITTEN_TRANSFER_SYNTAX)}, into the study "
+                    "of their images, in series of their own.",
+                    f"Copies of images ({ResultFormat.OVERLAY}) keep the transfer syntax of a compressed image, and "
+                    "all attributes of the image that are valid.",
+                    "A destination can ask for other options of the Mammography CAD SR. Then it gets objects with UIDs "
+                    "of their own.",
+                    "A report of a new revision of a study names the one that it replaces (Predecessor Documents).",
                     "UIDs are 2.25 and a number (PS3.5 B.2), computed from study, revision, algorithm, version and "
                     "parameters. The same result has the same UIDs, so a repeated send gives a peer what it has.",
                     "No private attributes are written.",
@@ -88,7 +93,7 @@ def annexes(facts: Facts) -> Section:
 
 
 def _written(item: WrittenObject) -> Section:
-    name = class_name(item.format.sop_class_uid)
+    name = item.form
     rows = tuple(
         (
             f"{attribute.module} ({attribute.usage})" if attribute.usage else attribute.module,
@@ -101,7 +106,7 @@ def _written(item: WrittenObject) -> Section:
         for attribute in sorted(item.attributes, key=lambda attribute: (attribute.module, attribute.tag))
     )
     parts: list[str | Table] = [
-        f"SOP class {item.format.sop_class_uid}. In the settings: {item.format.value}.",
+        f"SOP class {class_name(item.sop_class_uid)} ({item.sop_class_uid}). In the settings: {item.form}.",
         Table(f"{name}: attributes", ("module", "attribute", "tag", "VR", "present", "value"), rows),
     ]
     if any(not attribute.usage for attribute in item.attributes):

@@ -220,7 +220,7 @@ def _scale(
     for side, value in ((Laterality.RIGHT, of_right), (Laterality.LEFT, of_left)):
         if value is not None:
             at = x + width * min(value, scale.end) / scale.end
-            lower = value <= min(known) and (side is Laterality.RIGHT or known[0] != known[1])
+            lower = near and value <= min(known) and (side is Laterality.RIGHT or known[0] != known[1])
             beside = at + (-13 if lower else 13) * near
             _symbol(page, beside, top - 22, side, 9)
             stroke(page, beside, top - 12, at, top + 4, RIGHT_INK if side is Laterality.RIGHT else LEFT_INK, line=2)

@@ -113,9 +113,7 @@ def _aspect_ratio(source: Dataset) -> list[int]:
     return [vertical, horizontal] if vertical > 0 and horizontal > 0 else [1, 1]
 
 
-def _annotate(
-    target: Dataset, result: ImageResult, header: ImageHeader, image: Dataset, summary: str
-) -> None:
+def _annotate(target: Dataset, result: ImageResult, header: ImageHeader, image: Dataset, summary: str) -> None:
     """Graphic Annotation and Graphic Layer modules: a layer for each operating point that has marks."""
     marks = _marks(result)
     used = sorted({0} | {item.operating_point or 0 for item in marks})
