@@ -26,8 +26,9 @@ from pydantic.fields import FieldInfo
 from reread.analytics.measurement import MammographyAnalysis, Parameters
 from reread.analytics.reasons import Reason
 from reread.analytics.schema import TABLES
+from reread.analytics.schema_reports import REPORT_TABLES
 from reread.analytics.simulation_tables import TRUTH_TABLES
-from reread.connectors.warehouse import VIEWS, Warehouse
+from reread.connectors.warehouse import REPORT_VIEWS, VIEWS, Warehouse
 from reread.deployments.cli import app
 from reread.deployments.model_settings import InputGroup, ModelGroup, OutputGroup
 from reread.deployments.settings import PeerGroup, RouteGroup, Settings, load_settings
@@ -129,10 +130,11 @@ def tables_page() -> str:
         "## Tables",
         "",
         "One row per finding, image, image and study; every row names algorithm, version, parameters and run.",
-        "A reread adds rows and never changes one.",
+        "A reread adds rows and never changes one. The tables `reported_…` hold what structured reports of other",
+        "products say: [Compare with another CAD](../how-to/compare-with-another-cad.md).",
     ]
     meanings: dict[str, str] = {}
-    for name, schema in TABLES.items():
+    for name, schema in {**TABLES, **REPORT_TABLES}.items():
         lines += ["", f"### `{name}`", ""]
         rows = []
         for column in schema:
@@ -144,7 +146,7 @@ def tables_page() -> str:
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Warehouse(Path(folder))
         warehouse.prepare()
-        for name in VIEWS:
+        for name in (*VIEWS, *REPORT_VIEWS):
             comment, sql = _view_text(name)
             lines += ["", f"### `{name}`", "", comment, ""]
             answer = warehouse.query(f"DESCRIBE {name}")
