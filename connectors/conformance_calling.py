@@ -12,6 +12,7 @@ from reread.connectors.conformance_contexts import class_name, proposed_table
 from reread.connectors.conformance_facts import Facts
 from reread.connectors.conformance_listening import policies
 from reread.connectors.conformance_services import answers_table, tag_text
+from reread.connectors.dimse import store_contexts
 from reread.connectors.outgoing import (
     ASKED_KEYS,
     FIND,
@@ -68,11 +69,21 @@ def calling_entity_section(facts: Facts) -> Section:
 def result_contexts(facts: Facts) -> tuple[ProposedContext, ...]:
     """What is proposed for results: one context for each format that some route sends."""
     formats = dict.fromkeys(
-        item for delivered in facts.delivered if delivered.destinations for item in delivered.formats
+        item
+        for delivered in facts.delivered
+        for recipient in delivered.recipients
+        if recipient.name
+        for item in recipient.formats
     )
     forms = known_forms()
-    classes = dict.fromkeys(uid for item in formats for uid in forms[item].sop_class_uids)
-    return tuple(ProposedContext(uid, (WRITTEN_TRANSFER_SYNTAX,)) for uid in classes)
+    return store_contexts(
+        dict.fromkeys(
+            (uid, syntax)
+            for item in formats
+            for uid in forms[item].sop_class_uids
+            for syntax in getattr(forms[item], "transfer_syntax_uids", (WRITTEN_TRANSFER_SYNTAX,))
+        )
+    )
 
 
 def _classes(facts: Facts) -> Table:
@@ -129,18 +140,22 @@ def _store(facts: Facts) -> Section:
     rows = tuple(
         (
             delivered.source,
-            ", ".join(class_name(uid) for item in delivered.formats for uid in known_forms()[item].sop_class_uids),
-            ", ".join(delivered.destinations) or "none: they stay in our folder",
+            ", ".join(recipient.formats),
+            recipient.name or "none: they stay in our folder",
+            recipient.options.variant.strip("-") or "default",
         )
         for delivered in facts.delivered
+        for recipient in delivered.recipients
     )
     contexts = result_contexts(facts)
     return Section(
         "Activity: send results",
         "Results of measured studies are sent to their destinations, bytes as they are in the files: one presentation "
-        "context for each SOP class. An object for which the destination accepts no context is booked as failed with "
+        "context for each SOP class and transfer syntax of the objects that are due. For compressed ones (copies of "
+        "images) a second context is proposed, with Explicit VR Little Endian; where only that is accepted, they are "
+        "sent uncompressed. An object for which the destination accepts no context is booked as failed with "
         "0122 and tried again.",
-        Table("results by source of the study", ("source", "objects", "destinations"), rows),
+        Table("results by source of the study", ("source", "forms", "destination", "options of the report"), rows),
         *((proposed_table(STORE, contexts),) if contexts else ("No route sends results.",)),
         f"A failed delivery is tried again after {facts.outbox.retry_interval_s:g} s, and given up after "
         f"{facts.outbox.retry_duration_s:g} s. At most {facts.outbox.batch} objects are sent in one association.",

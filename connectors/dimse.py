@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +52,9 @@ from reread.connectors.outgoing import (
 )
 from reread.connectors.part10 import Part10, read_part10
 from reread.connectors.peers import Peer, check_ae_title
-from reread.connectors.retrieve_contexts import MOST_CONTEXTS, ProposedContext
+from reread.connectors.plain_objects import can_write_plain, write_plain
+from reread.connectors.retrieve_contexts import MOST_CONTEXTS, Pair, ProposedContext
+from reread.connectors.services import EXPLICIT_LITTLE, UNCOMPRESSED
 
 LOG = logging.getLogger(__name__)
 
@@ -156,7 +158,9 @@ class DimseArchive:
     def store(self, paths: Sequence[Path]) -> tuple[StoreOutcome, ...]:
         """C-STORE, bytes as they are in the files; one context for each class and transfer syntax.
 
-        A file that is no DICOM object or that the peer has no context for gets an outcome that says so.
+        A compressed object for which the peer refuses the context of its transfer syntax is sent uncompressed, if the
+        peer takes it so. A file that is no DICOM object or that the peer has no context for gets an outcome that says
+        so.
         """
         facts: dict[Path, Part10] = {}
         outcomes: dict[Path, StoreOutcome] = {}
@@ -166,12 +170,12 @@ class DimseArchive:
             except (InputError, OSError) as error:
                 outcomes[path] = StoreOutcome(path, "", "", 0xC000, f"not sent: {type(error).__name__}")
         pairs = list(dict.fromkeys((item.sop_class_uid, item.transfer_syntax_uid) for item in facts.values()))
-        for start in range(0, len(pairs), MOST_CONTEXTS):
-            batch = pairs[start : start + MOST_CONTEXTS]
+        for start in range(0, len(pairs), MOST_CONTEXTS // 2):
+            batch = pairs[start : start + MOST_CONTEXTS // 2]
             mine = {
                 path: item for path, item in facts.items() if (item.sop_class_uid, item.transfer_syntax_uid) in batch
             }
-            wanted = replace(STORE, contexts=tuple(ProposedContext(uid, (syntax,)) for uid, syntax in batch))
+            wanted = replace(STORE, contexts=store_contexts(batch))
             with self._associate(wanted) as association:
                 for number, (path, item) in enumerate(mine.items(), 1):
                     outcomes[path] = _store_one(association, path, item, number)
@@ -252,9 +256,35 @@ class DimseArchive:
         return association_with(self._peer, self._own, contexts, timeout_s=self._timeout_s, handlers=handlers)
 
 
+def store_contexts(pairs: Iterable[Pair]) -> tuple[ProposedContext, ...]:
+    """What is proposed for objects of these SOP classes and transfer syntaxes: each as it is, and uncompressed."""
+    found: dict[ProposedContext, None] = {}
+    for sop_class, syntax in pairs:
+        found[ProposedContext(sop_class, (syntax,))] = None
+        if syntax not in UNCOMPRESSED and can_write_plain(syntax):
+            found[ProposedContext(sop_class, (EXPLICIT_LITTLE,))] = None
+    return tuple(found)
+
+
 def _store_one(association: Any, path: Path, facts: Part10, number: int) -> StoreOutcome:
+    accepted = {(str(item.abstract_syntax), str(item.transfer_syntax[0])) for item in association.accepted_contexts}
+    own = (facts.sop_class_uid, facts.transfer_syntax_uid)
+    if own in accepted or (facts.sop_class_uid, EXPLICIT_LITTLE) not in accepted:
+        return _send(association, path, path, facts, number)
+    plain = path.with_suffix(".plain")
     try:
-        status = association.send_c_store(path, msg_id=number % 65535 + 1)
+        write_plain(path, plain, EXPLICIT_LITTLE)
+        return _send(association, path, plain, facts, number)
+    except InputError as error:
+        detail = f"not sent: the peer wants it uncompressed, and it cannot be decompressed: {error.reason.value}"
+        return StoreOutcome(path, facts.sop_class_uid, facts.sop_instance_uid, _NO_CONTEXT, detail)
+    finally:
+        plain.unlink(missing_ok=True)
+
+
+def _send(association: Any, path: Path, sent: Path, facts: Part10, number: int) -> StoreOutcome:
+    try:
+        status = association.send_c_store(sent, msg_id=number % 65535 + 1)
     except (ValueError, AttributeError) as error:
         detail = f"not sent: {type(error).__name__}: the peer takes no such object"
         return StoreOutcome(path, facts.sop_class_uid, facts.sop_instance_uid, _NO_CONTEXT, detail)

@@ -37,7 +37,8 @@ _JPEG = {f"1.2.840.10008.1.2.4.{last}" for last in ("50", "51", "57", "70")}
 _JPEG_LS = {"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"}
 _JPEG_2000 = {"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"}
 _HTJ2K = {f"1.2.840.10008.1.2.4.{last}" for last in ("201", "202", "203")}
-DECODABLE = frozenset(_NATIVE) | {_RLE} | _JPEG | _JPEG_LS | _JPEG_2000 | _HTJ2K
+COMPRESSED = frozenset({_RLE} | _JPEG | _JPEG_LS | _JPEG_2000 | _HTJ2K)
+DECODABLE = frozenset(_NATIVE) | COMPRESSED
 """Transfer syntaxes that are read."""
 
 _RLE_BEST_RATIO = 64

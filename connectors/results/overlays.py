@@ -14,10 +14,12 @@ from reread.analytics.errors import AuthoringFailed
 from reread.analytics.measurement import NAME
 from reread.analytics.records import Finding, Provenance
 from reread.connectors.mammogram_header import FOR_PRESENTATION, FOR_PROCESSING
+from reread.connectors.pixel_decoding import COMPRESSED
 from reread.connectors.results.derived_images import contribute, derived_copy
 from reread.connectors.results.forms import Draft, ResultCase
 from reread.connectors.results.overlays_plane import overlay_plane, packed
 from reread.connectors.results.source_images import Carrier, carriers
+from reread.connectors.services import EXPLICIT_LITTLE
 
 OVERLAY = "overlay"
 _GROUPS = range(0x6000, 0x6020, 2)
@@ -30,6 +32,7 @@ class OverlayForm:
     name = OVERLAY
     sop_class_uids = (FOR_PRESENTATION, FOR_PROCESSING, "1.2.840.10008.5.1.4.1.1.7")
     depends_on: frozenset[str] = frozenset()
+    transfer_syntax_uids = (EXPLICIT_LITTLE, *sorted(COMPRESSED))
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """Copies; those of one source series share a series."""

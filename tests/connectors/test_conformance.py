@@ -32,7 +32,8 @@ from reread.connectors.listener import ListenerSettings
 from reread.connectors.negotiation import STANDARD_ORDER
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer, PeerRole
-from reread.connectors.results.authoring import ResultFormat
+from reread.connectors.results.authoring import ResultFormat, known_forms
+from reread.connectors.results.recipients import Recipient
 from reread.connectors.services import Offer, StatusMeaning
 from reread.connectors.statement_text import Bullets, Figure, Section, Table, as_html, as_markdown, place
 from reread.connectors.store_statuses import STORE_STATUSES
@@ -54,7 +55,7 @@ def facts(tmp_path_factory) -> Facts:
         processes="one process",
         entity=entity,
         services=services,
-        delivered=(Delivered("sender", (ResultFormat.CAPTURE,), ("reader",)),),
+        delivered=(Delivered("sender", (Recipient("reader", (ResultFormat.CAPTURE, ResultFormat.OVERLAY)),)),),
         outbox=OutboxPolicy(),
         move_timeout_s=600.0,
         commitment_wait_s=1.0,
@@ -155,13 +156,18 @@ def test_services_that_are_not_offered_are_not_printed(facts):
 
 def test_only_formats_that_a_route_sends_are_proposed(facts):
     table = printed(facts).table("presentation contexts that are proposed: C-STORE")
-    assert table.column("UID") == [ResultFormat.CAPTURE.sop_class_uid]
-    nowhere = replace(facts, delivered=(Delivered("sender", tuple(ResultFormat), ()),))
+    forms = known_forms()
+    classes = {uid for name in (ResultFormat.CAPTURE, ResultFormat.OVERLAY) for uid in forms[name].sop_class_uids}
+    assert set(table.column("UID")) == classes
+    # copies of images may be compressed; a sheet never is
+    assert len({row["transfer syntaxes"] for row in table.where(UID=ResultFormat.OVERLAY.sop_class_uid)}) > 5
+    nowhere = replace(facts, delivered=(Delivered("sender", (Recipient("", tuple(ResultFormat)),)),))
     assert "No route sends results." in printed(nowhere).text
 
 
 def test_written_objects_are_described_as_they_are(facts):
-    report, capture = facts.written
+    assert [item.form for item in facts.written] == list(ResultFormat)
+    report, capture = facts.written[:2]
     values = {attribute.tag: attribute for attribute in capture.attributes}
     assert values[0x00080016].value == f"fixed: {ResultFormat.CAPTURE.sop_class_uid}"
     assert (values[0x00100010].presence, values[0x00100010].value) == (

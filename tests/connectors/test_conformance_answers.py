@@ -39,7 +39,10 @@ from reread.connectors.gatekeeper import Gatekeeper
 from reread.connectors.listener import ListenerSettings
 from reread.connectors.outbox import OutboxPolicy
 from reread.connectors.peers import Peer, PeerRole
-from reread.connectors.results.authoring import WRITTEN_TRANSFER_SYNTAX, ResultFormat
+from reread.connectors.pixel_decoding import COMPRESSED
+from reread.connectors.results.authoring import WRITTEN_TRANSFER_SYNTAX, ResultFormat, known_forms
+from reread.connectors.results.recipients import Recipient
+from reread.connectors.services import UNCOMPRESSED
 from reread.connectors.statement_text import as_markdown
 
 SENDER = Peer("sender", "SENDER", "127.0.0.1", 11999, frozenset({PeerRole.SOURCE}))
@@ -57,7 +60,7 @@ def printed(node: House, *peers: Peer) -> Printed:
         processes="one process",
         entity=facts_of_entity(node.listener),
         services=facts_of_services(node.listener.node.services),
-        delivered=(Delivered("sender", tuple(ResultFormat), ("ws",)),),
+        delivered=(Delivered("sender", (Recipient("ws", tuple(ResultFormat)),)),),
         outbox=OutboxPolicy(),
         move_timeout_s=600.0,
         commitment_wait_s=1.0,
@@ -352,9 +355,11 @@ class Recorder:
             FIND,
             MOVE,
             StorageCommitmentPushModel,
-            *(item.sop_class_uid for item in ResultFormat),
         ):
             ae.add_supported_context(uid)
+        for form in known_forms().values():
+            for uid in form.sop_class_uids:
+                ae.add_supported_context(uid, [*UNCOMPRESSED, *sorted(COMPRESSED)])
         handlers = [
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_C_ECHO, lambda event: self.status),
@@ -393,8 +398,14 @@ class Recorder:
 
 def results(folder: Path) -> list[Path]:
     paths = []
-    for number, item in enumerate(ResultFormat):
-        dataset = made(number, study="2.25.9", sop_class=item.sop_class_uid, syntax=WRITTEN_TRANSFER_SYNTAX)
+    kinds = dict.fromkeys(
+        (uid, syntax)
+        for form in known_forms().values()
+        for uid in form.sop_class_uids
+        for syntax in getattr(form, "transfer_syntax_uids", (WRITTEN_TRANSFER_SYNTAX,))
+    )
+    for number, (uid, syntax) in enumerate(kinds):
+        dataset = made(number, study="2.25.9", sop_class=uid, syntax=syntax)
         paths.append(write(dataset, folder / f"{number}.dcm"))
     return paths
 
