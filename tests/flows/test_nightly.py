@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from foreign_reports import cad_tree, document
 from loopback import free_port
 from made_nights import PATIENT_NAME, phantom_file, phantom_study
 from site_commands import reread
@@ -68,6 +69,7 @@ class Night:
 def night(prefect_url, tmp_path_factory) -> Night:
     site = tmp_path_factory.mktemp("site")
     phantom_study(site / "archive", "2.25.5001", 2)
+    document(cad_tree((80.0, 60.0), (40.0, 50.0)), site / "archive" / "report.dcm", study="2.25.5001")
     files = phantom_study(site / "in", "2.25.5002", 2)
     cut_off = phantom_file(site / "in" / "cut.dcm", 9, view="MLO", study="2.25.5002")
     cut_off.write_bytes(cut_off.read_bytes()[:-1000])
@@ -87,7 +89,7 @@ def test_the_source_that_is_down_is_reported_and_the_night_goes_on(night):
     assert night.done.returncode == 1  # somebody should look
     (problem,) = (line for line in night.done.stdout.splitlines() if line.startswith("down: "))
     assert len(problem) > len("down: ")
-    assert "1 studies found, 2 images fetched, 2 studies measured, 0 failed, 3 objects sent, 3 committed" in (
+    assert "1 studies found, 3 images fetched, 2 studies measured, 0 failed, 4 objects sent, 4 committed" in (
         night.done.stdout
     )
 
@@ -96,8 +98,17 @@ def test_both_studies_are_measured_and_delivered(night):
     with open_ledger(f"sqlite:///{night.data / 'ledger.sqlite'}") as ledger:
         counts = ledger.counts()
     assert {state: count for state, count in counts.studies.items() if count} == {StudyState.DELIVERED: 2}
-    assert {state: count for state, count in counts.deliveries.items() if count} == {DeliveryState.COMMITTED: 3}
-    assert night.stored == 3  # SR and picture of the one, by its route the SR of the other
+    assert {state: count for state, count in counts.deliveries.items() if count} == {DeliveryState.COMMITTED: 4}
+    assert night.stored == 4  # SR, picture and density page of the one, by its route the SR of the other
+
+
+def test_the_report_of_another_product_that_came_with_the_study_is_read(night):
+    assert " committed; reports: 1 read (4 findings, 0 densities, 3 other items)" in night.done.stdout
+    rows = Warehouse(night.data / "warehouse").query(
+        "SELECT r.producer, r.woman = s.woman, r.origin"
+        " FROM current_reports AS r JOIN current_studies AS s USING (study_instance_uid)"
+    )
+    assert rows.rows == (("Lookwell", True, "others"),)
 
 
 def test_the_file_that_is_cut_off_is_named_and_its_neighbours_are_measured(night):
