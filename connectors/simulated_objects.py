@@ -131,7 +131,9 @@ def _patient_and_study(target: Dataset, image: SimulatedImage, intent: Intent) -
     target.PatientAge = f"{day.year - born.year - ((day.month, day.day) < (born.month, born.day)):03d}Y"
     target.PatientComments = _NOTICE
     target.StudyInstanceUID = study_uid(woman, image.year, vendor)
-    target.SeriesInstanceUID = derived_uid("simulated series", target.StudyInstanceUID, intent)
+    # Laterality of a film belongs to its series (PS3.3 C.7.3.1), so each side has one
+    side = (image.laterality.value,) if intent == "film" else ()
+    target.SeriesInstanceUID = derived_uid("simulated series", target.StudyInstanceUID, intent, *side)
     target.StudyID = f"{woman.number}-{image.year}"
     target.AccessionNumber = f"S{woman.seed % 10000:04d}{woman.number:06d}{image.year:02d}"[:16]
     target.ReferringPhysicianName = ""
