@@ -16,6 +16,7 @@ from made_messages import begun, ended, modality, study_content
 from printed_statement import Printed
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.sop_class import (
     PatientRootQueryRetrieveInformationModelFind,
@@ -406,6 +407,9 @@ def results(folder: Path) -> list[Path]:
     )
     for number, (uid, syntax) in enumerate(kinds):
         dataset = made(number, study="2.25.9", sop_class=uid, syntax=syntax)
+        if syntax in COMPRESSED:
+            dataset.PixelData = encapsulate([dataset.PixelData])
+            dataset["PixelData"].is_undefined_length = True
         paths.append(write(dataset, folder / f"{number}.dcm"))
     return paths
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,9 +20,9 @@ from reread.connectors.states import DeliveryState, StudyState
 from reread.connectors.warehouse import Warehouse
 from reread.tasks.bookings import book_report
 from reread.tasks.deliveries import deliver_results
-from reread.tasks.nights import cut_night
+from reread.tasks.nights import cut_night, writings
 from reread.tasks.plans import Route
-from reread.tasks.shards import run_shard
+from reread.tasks.shards import Shard, run_shard
 
 CAD, SHEET, PAGE = "mammography-cad-sr", "secondary-capture", "density-page"
 STUDY = "2.25.1001"
@@ -110,27 +109,20 @@ def test_a_new_revision_names_the_report_that_it_replaces_for_each_variant(tmp_p
         first = reports(night(plan, ledger, "run-1"))
         take_in(plan, ledger, [phantom_file(tmp_path / "2.dcm", 2, side="L")])
         second = reports(night(plan, ledger, "run-2"))
-        # a third night measures the same revision again, as after a crash before it was booked
-        ledger.requeue_study(STUDY, 2)
-        written = {item.sop_instance_uid: item.path.read_bytes() for item in second.values()}
-        with open_ledger(plan.ledger_url) as other:
-            other.start_studies([], "nothing")
-        again = run_again(plan, ledger, 2)
+        again = run_again(plan, ledger, 2)  # as after a crash, with the second report in the ledger already
     assert sorted(first) == sorted(second) == ["", "-legacy-no-calcifications"]
     for variant, item in second.items():
         assert read_cad_report(first[variant].path).document.predecessors == ()
         assert read_cad_report(item.path).document.predecessors == (first[variant].sop_instance_uid,)
-    assert {item.sop_instance_uid: item.path.read_bytes() for item in again.values()} == written
+        assert again[variant].sop_instance_uid == item.sop_instance_uid
+        assert read_cad_report(again[variant].path).document.predecessors == (first[variant].sop_instance_uid,)
 
 
 def run_again(plan, ledger, revision: int):
     """Measure one revision again with what the ledger knows, in spite of its measurements."""
-    from reread.tasks.nights import writings
-    from reread.tasks.shards import Shard
-
     work = ledger.study_work(STUDY, revision)
     shard = Shard("again", "run-3", plan.folders, (work,), tuple(writings(ledger, plan, [work]).values()), plan.limits)
-    return reports(replace(run_shard(shard)).outcomes)
+    return reports(run_shard(shard).outcomes)
 
 
 @pytest.mark.parametrize("after", [0, 1, 3])
@@ -180,11 +172,13 @@ def test_the_history_is_what_the_warehouse_had_when_the_night_began(tmp_path):
         (before,) = writing.earlier[NAME]
         assert (before.study_date, before.percent_density > 0) == ("20210304", True)
         report = run_shard(later)
-        assert report == run_shard(later) or [item.sop_instance_uid for item in report.outcomes[0].objects] == [
-            item.sop_instance_uid for item in run_shard(later).outcomes[0].objects
-        ]
+        again = run_shard(later)
         # the older study knows nothing of the younger one
-        ledger.recover()
+        (old,) = writings(ledger, plan, [ledger.study_work("2.25.2021", 1)]).values()
+    assert dict(old.earlier) == {}
+    assert [item.sop_instance_uid for item in report.outcomes[0].objects] == [
+        item.sop_instance_uid for item in again.outcomes[0].objects
+    ]
     assert report.outcomes[0].failure is None, report.outcomes[0].detail
     keys = {item.format: item.key for item in report.outcomes[0].objects}
     assert keys[PAGE]
