@@ -69,7 +69,7 @@ REPORTED_FINDINGS = pa.schema(
         column("chest_wall_distance_mm", NUMBER, "Distance from chest wall", unit="mm", optional=True),
         column("area_mm2", NUMBER, "Area", unit="mm2", optional=True),
         column("member_count", INTEGER, "Number of calcifications as stated, else those listed", optional=True),
-        column("nature", TEXT, "mass, asymmetry, distortion or cluster, of a report of Reread", optional=True),
+        column("nature", TEXT, "mass, asymmetry, distortion or cluster, by the code of the finding", optional=True),
         column("evidence", NUMBER, "detector evidence of a report of Reread", optional=True),
         column("contrast_percent", NUMBER, "contrast of a report of Reread", unit="%", optional=True),
         column("margin_mm", NUMBER, "width of margin of a report of Reread", unit="mm", optional=True),

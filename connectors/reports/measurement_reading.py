@@ -21,6 +21,7 @@ from reread.connectors.reports.cad_reading_findings import KINDS, findings_of
 from reread.connectors.reports.cad_reading_runs import images_of
 from reread.connectors.reports.cad_records import CadDensity, CadImage, CadProducer, CadReport
 from reread.connectors.reports.content_tree import Node
+from reread.connectors.reports.finding_natures import NATURES, kind_of
 from reread.connectors.reports.finding_records import LATERALITIES, CadAlgorithm, CadFinding, CadQuantity
 from reread.connectors.reports.reading_parts import Account, intent_of, properties_of, quantity_of
 
@@ -36,9 +37,8 @@ _METHOD = "370129005"
 _METHODS = {c.TWO_DIMENSIONAL.value, c.THREE_DIMENSIONAL.value}
 _OBSERVER_NAME, _OBSERVER_MANUFACTURER, _OBSERVER_MODEL = "121013", "121014", "121015"
 _DENSITIES = {c.TISSUE_DENSITY.value, c.FIBROGLANDULAR.value, c.TISSUE_VOLUME.value, c.BREAST_VOLUME.value}
-_NATURES = {"129790003": "mass", "129792006": "mass", "129788004": "mass", "129787009": "mass", "4147007": "mass"}
-"""asymmetric tissue, architectural distortion and masses under codes of their own (CID 6014, 6015)"""
-_KINDS = {**_NATURES, **KINDS}
+_MARKS = {*KINDS, *NATURES}
+"""concepts of coordinates that are a finding by themselves"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _walk(
     for child in node.children:
         if child.name == c.SINGLE_IMAGE_FINDING.value or child.path in account.read:
             continue
-        if not grouped and child.value_type == "SCOORD" and child.name in _KINDS:
+        if not grouped and child.value_type == "SCOORD" and child.name in _MARKS:
             findings.append(_mark(child, context, account))
         elif child.value_type in ("CONTAINER", "CODE", "TEXT", "IMAGE"):
             _walk(child, context, account, findings, densities, sides)
@@ -175,7 +175,7 @@ def _group(node: Node, context: _Context, account: Account) -> CadFinding | None
     return CadFinding(
         node.path,
         code,
-        _KINDS.get(coded.value, coded.value) if coded is not None else "measurement group",
+        kind_of(coded.value) if coded is not None else "measurement group",
         intent,
         point,
         context.algorithm,
@@ -198,7 +198,7 @@ def _mark(node: Node, context: _Context, account: Account) -> CadFinding:
     said = properties_of(holder, account)
     image = next((graphic.sop_instance_uid for graphic in said.graphics if graphic.sop_instance_uid), context.image)
     # an individual calcification that is marked by itself stands for its cluster (R1.143)
-    kind = "calcification" if node.name == c.CALCIFICATION.value else _KINDS[node.name]
+    kind = "calcification" if node.name == c.CALCIFICATION.value else kind_of(node.name)
     return CadFinding(node.path, node.concept, kind, "", None, context.algorithm, image, (), (), (), said.graphics)
 
 

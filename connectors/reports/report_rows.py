@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reread.analytics.records import Contour, Laterality
+from reread.analytics.records import Contour
 from reread.analytics.tables import parse_study_date
 from reread.connectors.reports import codes as c
 from reread.connectors.reports import private_codes as own
-from reread.connectors.reports.cad_records import CadDensity, CadImage, CadProducer, CadReport
+from reread.connectors.reports.cad_records import CadImage, CadProducer, CadReport
+from reread.connectors.reports.code_profiles import modern_value
+from reread.connectors.reports.density_rows import densities, where
+from reread.connectors.reports.finding_natures import NATURES, kind_of
 from reread.connectors.reports.finding_records import CadAlgorithm, CadFinding, CadGraphic, Path
 from reread.connectors.reports.kept_items import kept_items
 from reread.connectors.reports.report_reading import ReadReport
@@ -22,8 +26,6 @@ READER = "1"
 """a new one reads all reports again"""
 _LONGEST = 4096
 _REGION = "111030"
-_ROUNDING_PERCENT = 0.6
-"""a share in whole percent, of volumes in whole cm3"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def report_rows(read: ReadReport, source: ReportSource) -> dict[str, list[Row]]:
         }
         for place, finding in enumerate(report.findings)
     ]
-    density = [{**key, **row, **stamp, **_by(by, fallback, speak)} for row, by in _densities(report, images)]
+    density = [{**key, **row, **stamp, **_by(by, fallback, speak)} for row, by in densities(report, images)]
     places = {finding.path: place for place, finding in enumerate(report.findings)}
     items = [
         {**key, **row, **stamp, "text": speak(row["text"])}
@@ -100,14 +102,14 @@ def unread_rows(source: ReportSource, status: str, problems: Iterable[str] = ())
 
 
 class _Discretion:
-    """Passes text on unless it names a person."""
+    """Passes text on unless it names a person: whole words, as a name may be a part of another word."""
 
     def __init__(self, identifying: frozenset[str]) -> None:
-        self._identifying = identifying
+        names = "|".join(re.escape(word) for word in sorted(identifying))
+        self._named = re.compile(rf"(?<!\w)(?:{names})(?!\w)", re.IGNORECASE) if names else None
 
     def __call__(self, text: str) -> str:
-        lowered = text.lower()
-        return "" if any(word in lowered for word in self._identifying) else text[:_LONGEST]
+        return "" if self._named is not None and self._named.search(text) else text[:_LONGEST]
 
 
 def _document(source: ReportSource, stamp: Row) -> Row:
@@ -177,10 +179,12 @@ def _finding(finding: CadFinding, images: Mapping[str, CadImage], used: set[Path
     count = finding.calcification_count
     if count is None and finding.kind == "calcification" and finding.members:
         count = len(finding.members)
+    code = modern_value(finding.code.value)
+    nature = finding.nature or NATURES.get(code)
     row: Row = {
-        **_where(finding.sop_instance_uid, images),
+        **where(finding.sop_instance_uid, images),
         "path": ".".join(map(str, finding.path)),
-        "kind": finding.kind,
+        "kind": kind_of(code) if code in NATURES else finding.kind,
         "finding_code": finding.code.value,
         "finding_scheme": finding.code.scheme,
         "finding_meaning": finding.code.meaning,
@@ -190,7 +194,7 @@ def _finding(finding: CadFinding, images: Mapping[str, CadImage], used: set[Path
         "place_from": place_from,
         "operating_point": finding.operating_point,
         "member_count": count,
-        "nature": finding.nature.value if finding.nature else None,
+        "nature": nature.value if nature else None,
         "match": finding.match,
         "composite": finding.composite,
     }
@@ -269,66 +273,5 @@ def _centroid(points: Contour) -> tuple[float, float] | None:
     return x0 + moment_x / (3 * doubled), y0 + moment_y / (3 * doubled)
 
 
-def _where(sop_instance_uid: str, images: Mapping[str, CadImage], side: Laterality | None = None) -> Row:
-    image = images.get(sop_instance_uid)
-    side = side or (image.laterality if image else None)
-    return {
-        "sop_instance_uid": sop_instance_uid,
-        "laterality": side.value if side else None,
-        "view": image.view.value if image and image.view else None,
-    }
-
-
-def _densities(report: CadReport, images: Mapping[str, CadImage]) -> Iterator[tuple[Row, CadAlgorithm]]:
-    """Area and volume of one breast or image in one row, as in our own table."""
-    groups: dict[tuple[object, ...], list[tuple[Row, CadAlgorithm]]] = {}
-    for density in report.densities:
-        key = (density.per_image, density.sop_instance_uid, density.laterality, density.algorithm)
-        row = _volume(density) if _is_volumetric(density) else _area(density)
-        rows = groups.setdefault(key, [])
-        free = next((other for other, _ in rows if not set(row) & set(other)), None)
-        if free is not None:
-            free.update(row)
-            continue
-        scope = "image" if density.per_image else "breast" if density.laterality else "study"
-        where = _where(density.sop_instance_uid, images, density.laterality)
-        rows.append(({**where, "scope": scope, **row}, density.algorithm))
-    return (item for rows in groups.values() for item in rows)
-
-
 def _numbers_of(rows: Iterable[Row]) -> set[float]:
     return {value for row in rows for value in row.values() if isinstance(value, float)}
-
-
-def _is_volumetric(density: CadDensity) -> bool:
-    """By its method, or where none is stated as the share of the volumes that stand beside it."""
-    gland, breast = density.gland_volume_cm3, density.breast_volume_cm3
-    if density.method or density.percent is None or gland is None or not breast:
-        return density.method == "3d"
-    return abs(100 * gland / breast - density.percent) <= _ROUNDING_PERCENT
-
-
-def _area(density: CadDensity) -> Row:
-    row: Row = {
-        "percent_density": density.percent,
-        "category": density.category or None,
-        "area_method": density.method,
-        "dense_area_mm2": density.dense_area_mm2,
-        "breast_area_mm2": density.breast_area_mm2,
-        "dense_threshold": density.dense_threshold,
-    }
-    volumes = (density.breast_volume_cm3, density.gland_volume_cm3)
-    if any(value is not None for value in volumes):
-        row |= {"breast_volume_cm3": volumes[0], "gland_volume_cm3": volumes[1], "thickness_mm": density.thickness_mm}
-    return row
-
-
-def _volume(density: CadDensity) -> Row:
-    return {
-        "volume_method": density.method,
-        "volumetric_percent": density.percent,
-        "volumetric_category": density.category or None,
-        "breast_volume_cm3": density.breast_volume_cm3,
-        "gland_volume_cm3": density.gland_volume_cm3,
-        "thickness_mm": density.thickness_mm,
-    }

@@ -43,6 +43,8 @@ POLICY = AdmissionPolicy()
         ({"sop_class_uid": "1.2.840.10008.5.1.4.1.1.7", "modality": "OT"}, Disposition.IGNORED),
         ({"sop_class_uid": "1.2.840.10008.5.1.4.1.1.2", "modality": "CT"}, Disposition.IGNORED),
         ({"manufacturer": "Reread"}, Disposition.IGNORED),
+        ({"contributors": ("Somebody", "Reread")}, Disposition.IGNORED),
+        ({"contributors": ("Somebody",)}, Disposition.QUEUED),
         ({"lossy": "01"}, Disposition.QUEUED),
     ],
 )

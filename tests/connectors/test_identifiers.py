@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 
 from hypothesis import given
@@ -10,7 +11,7 @@ from made_studies import PROVENANCE
 from pydicom.uid import UID
 
 from reread.analytics.records import StudyResult
-from reread.connectors.identifiers import derived_uid, instance_uid, series_uid
+from reread.connectors.identifiers import derived_uid, instance_uid, may_be_derived, series_uid
 
 STUDY = StudyResult("2.25.1", 1, "w", "", (), (), None, None, None)
 
@@ -43,3 +44,17 @@ def test_what_changes_an_instance_and_what_does_not():
 def test_revisions_share_a_series():
     assert series_uid(STUDY, PROVENANCE, "sr") == series_uid(replace(STUDY, revision=2), PROVENANCE, "sr")
     assert series_uid(STUDY, PROVENANCE, "sr") != series_uid(STUDY, PROVENANCE, "sc")
+
+
+def test_what_has_the_form_of_a_uid_of_ours():
+    assert may_be_derived(derived_uid("a"))
+    for other in (
+        "2.25.1",
+        "2.25.",
+        "1.2.840.10008.1",
+        "2.25.x",
+        f"2.25.{uuid.uuid4().int}",
+        f"2.25.{1 << 128}",
+        "2.25.1.5",
+    ):
+        assert not may_be_derived(other), other

@@ -98,6 +98,7 @@ def test_our_measurement_report_comes_back(tmp_path, variant):
         assert row["size_mm"] == (pytest.approx(finding.size_mm) if image.header.spacing_known else None)
         assert row["member_count"] == (len(finding.members) if finding.kind is FindingKind.CALCIFICATION else None)
         assert (row["algorithm"], row["version"]) == (PROVENANCE.algorithm, PROVENANCE.version)
+        assert row["nature"] == ("cluster" if finding.kind is FindingKind.CALCIFICATION else finding.nature.value)
     densities = {row["laterality"]: row for row in rows["reported_density"]}
     assert {side: (row["percent_density"], row["category"], row["scope"]) for side, row in densities.items()} == {
         "R": (pytest.approx(26.8), "c", "breast"),
@@ -166,6 +167,40 @@ def test_a_density_report_without_a_template(tmp_path):
     # who was examined and who looked is not written anywhere
     assert [kept[name]["text"] for name in ("121008", "121029", "121030", "DW3")] == ["", "", "", ""]
     assert not any(word in str(rows) for word in ("Anna", "Daria", "T-1"))
+
+
+def test_a_name_within_another_word_is_no_name(tmp_path):
+    """Ann is not in planned; she is in what follows a comma."""
+    tree = density_tree()
+    tree.ContentSequence[3].TextValue = "planned annually"
+    tree.ContentSequence[4].TextValue = "seen again,ann; well"
+    path = document(tree, tmp_path / "a.dcm", sop_class=COMPREHENSIVE, patient=("T-1", "Test^Ann"))
+    kept = {row["concept_code"]: row["text"] for row in rows_of(path)["reported_items"]}
+    assert (kept["DW3"], kept["DW4"]) == ("planned annually", "")
+
+
+@pytest.mark.parametrize(("code", "nature"), [("F-01793", "asymmetry"), ("F-01795", "distortion")])
+def test_masses_under_codes_of_their_own_are_marks(tmp_path, code, nature):
+    tree = cad_tree((80.0, 60.0), (40.0, 50.0))
+    mass = tree.ContentSequence[1].ContentSequence[0].ContentSequence[1]
+    mass.ConceptCodeSequence[0].CodeValue = code
+    row = rows_of(document(tree, tmp_path / "a.dcm"))["reported_findings"][0]
+    assert (row["kind"], row["nature"], row["finding_code"]) == ("mass", nature, code)
+
+
+def test_a_percentage_without_a_method_is_a_volume_only_beside_its_volumes(tmp_path):
+    def without_method(share):
+        tree = malformed_tree()
+        for number in tree.ContentSequence[1].ContentSequence:
+            number.ContentSequence = [item for item in number.ContentSequence if "121401" not in str(item)]
+            if number.ConceptNameCodeSequence[0].CodeValue == "112191":
+                number.MeasuredValueSequence[0].NumericValue = share
+        rows = rows_of(document(tree, tmp_path / "a.dcm"))["reported_density"]
+        (left,) = (row for row in rows if row["laterality"] == "L")
+        return left.get("volumetric_percent"), left.get("volume_method"), left.get("percent_density")
+
+    assert without_method("11.5") == (11.5, "", None)  # 60 of 520 cm3
+    assert without_method("31") == (None, None, 31.0)
 
 
 def test_a_measurement_report_of_another_library(tmp_path):
