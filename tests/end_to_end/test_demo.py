@@ -125,7 +125,7 @@ def test_it_ends_well_and_shows_two_cases(first):
     assert len(rows) == 2, first.said
     for row in rows:
         assert re.search(r"│ [0-9a-z]{8} +│.*│ +\d+\.\d % │ +[abcd] │ +\d+ │ +\d+ │ +\d+\.\d │", row), row
-    assert "2 studies found, 8 images fetched, 2 studies measured, 0 failed, 4 objects sent, 4 committed" in first.said
+    assert "2 studies found, 8 images fetched, 2 studies measured, 0 failed, 6 objects sent, 6 committed" in first.said
 
 
 def test_nothing_complains(first, second):
