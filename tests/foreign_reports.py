@@ -142,6 +142,7 @@ def cad_tree(at: tuple[float, float], cluster_at: tuple[float, float]) -> Datase
         number(HAS, dcm("111012"), "83.5", "%"),
         number(HAS, coded("G-A185", "SRT", "LONG AXIS"), "1.3", "cm"),
         number(HAS, coded("LW7", "99LOOKWELL", "Roundness"), "0.75", "1"),
+        scoord(coded("LW8", "99LOOKWELL", "Halo"), "CIRCLE", [20.0, 30.0, 25.0, 30.0], left),
         code(HAS, coded("LW9", "99LOOKWELL", "Texture"), coded("LW10", "99LOOKWELL", "Velvet")),
     )
     cluster = finding("F-01775", left, cluster_at, number(HAS, dcm("111038"), "7", "1"))

@@ -17,7 +17,7 @@ from reread.connectors.reports.code_profiles import modern_value
 from reread.connectors.reports.density_rows import densities, where
 from reread.connectors.reports.finding_natures import NATURES, kind_of
 from reread.connectors.reports.finding_records import CadAlgorithm, CadFinding, CadGraphic, Path
-from reread.connectors.reports.kept_items import kept_items
+from reread.connectors.reports.kept_items import InColumns, kept_items
 from reread.connectors.reports.report_reading import ReadReport
 
 Row = dict[str, Any]
@@ -69,11 +69,14 @@ def report_rows(read: ReadReport, source: ReportSource) -> dict[str, list[Row]]:
         for place, finding in enumerate(report.findings)
     ]
     density = [{**key, **row, **stamp, **_by(by, fallback, speak)} for row, by in densities(report, images)]
-    places = {finding.path: place for place, finding in enumerate(report.findings)}
-    items = [
-        {**key, **row, **stamp, "text": speak(row["text"])}
-        for row in kept_items(read, used, _numbers_of(density), places)
-    ]
+    rows = [*findings, *density]
+    known = InColumns(
+        used,
+        {value for row in density for value in row.values() if isinstance(value, float)},
+        {text for row in rows for text in (row["algorithm"], row["version"], *row["algorithm_parameters"])},
+        {finding.path: row for finding, row in zip(report.findings, findings, strict=True)},
+    )
+    items = [{**key, **row, **stamp, "text": speak(row["text"])} for row in kept_items(read, known)]
     counts = {"finding_count": len(findings), "density_count": len(density), "item_count": len(items)}
     problems = [f"{'.'.join(map(str, problem.path))}: {problem.what}" for problem in report.problems]
     document = {**_document(source, stamp), **_of_report(read), **counts, "status": "read", "problems": problems}
@@ -271,7 +274,3 @@ def _centroid(points: Contour) -> tuple[float, float] | None:
     if abs(doubled) < 1e-9:
         return None
     return x0 + moment_x / (3 * doubled), y0 + moment_y / (3 * doubled)
-
-
-def _numbers_of(rows: Iterable[Row]) -> set[float]:
-    return {value for row in rows for value in row.values() if isinstance(value, float)}

@@ -13,7 +13,8 @@ from foreign_reports import CAD_SR, COMPREHENSIVE, ENHANCED, IMAGES, cad_tree, d
 from foreign_reports import malformed_density_tree as malformed_tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_studies import PROVENANCE
+from made_reports import whole_report
+from made_studies import PROVENANCE, save
 from pydicom.sr.codedict import codes
 from result_cases import VARIANTS, author, case_of
 
@@ -134,6 +135,7 @@ def test_a_foreign_cad_report(tmp_path):
         "Velvet",
         0,
     )
+    assert (kept["LW8"]["value_type"], kept["LW8"]["coordinates"]) == ("SCOORD", [20.0, 30.0, 25.0, 30.0])
     assert not {"G-A185", "111012", "111038"} & set(kept)  # they stand in columns
 
 
@@ -260,6 +262,29 @@ def test_a_measurement_report_of_another_library(tmp_path):
     assert (kept["HW1"]["value_code"], kept[codes.SCT.Volume.value]["number"]) == ("HW2", 2.5)
     assert kept["112039"]["text"] == "spot 1"
     assert rows["reported_documents"][0]["problems"] == []
+
+
+def test_every_number_code_and_text_of_all_rows_of_the_template_is_somewhere(tmp_path):
+    path = save(whole_report(), tmp_path / "whole.dcm")
+    rows, root = rows_of(path), read_report(path).root
+    items = {row["path"] for row in rows["reported_items"]}
+    columns = {str(value) for name in rows for row in rows[name] for value in row.values()}
+    columns |= {
+        text
+        for name in ("reported_findings", "reported_density")
+        for row in rows[name]
+        for text in row["algorithm_parameters"]
+    }
+    library, left = (1, 2), []
+    for node in root.walk():
+        if node.path[:2] == library or node.value_type not in ("NUM", "CODE", "TEXT", "DATE", "TIME", "UIDREF"):
+            continue
+        values = {node.text, str(node.number), node.value, str(round(node.number)) if node.number is not None else ""}
+        if ".".join(map(str, node.path)) not in items and not values - {"", "None"} & columns:
+            left.append(node.name)
+    # sides and methods are columns of their own words, presentation too; a calcification is counted in its cluster
+    assert set(left) <= {"272741003", "121401", "111056", "111059"}, left
+    assert left.count("111059") == 1
 
 
 TREES = {
