@@ -5,10 +5,13 @@ from __future__ import annotations
 import pyarrow.parquet as pq
 import pytest
 from dies_on_purpose import reread_or_die
-from made_nights import phantom_study
+from made_nights import phantom_file, phantom_study
 
+from reread.analytics.errors import SettingsInvalid
 from reread.analytics.reasons import Reason
+from reread.connectors.results.page_language import words
 from reread.deployments.folder_runs import measure_paths
+from reread.deployments.settings_results import formats_of
 
 
 @pytest.mark.slow
@@ -49,3 +52,29 @@ def test_the_output_of_an_earlier_run_is_no_input(tmp_path):
         outcome = measure_paths([tmp_path], tmp_path / "out", workers=1)
         assert outcome.rejected == ()
         assert pq.read_table(tmp_path / "out" / "images.parquet").num_rows == 1
+
+
+def test_every_form_and_a_page_of_each_case(tmp_path):
+    files = [phantom_file(tmp_path / f"{number}.dcm", number, view=view) for number, view in ((1, "CC"), (2, "MLO"))]
+    formats = formats_of("all")
+    outcome = measure_paths(files, tmp_path / "out", workers=1, formats=formats, language="sv", pages=True)
+    (case,) = outcome.outcomes
+    assert case.failure is None, case.detail
+    # no film, and nothing but density and marks differ between these
+    assert {item.format for item in case.objects} | {"enhanced-film", "overlay", "key-objects"} == set(formats)
+    assert sorted(path.name for path in (tmp_path / "out" / "dicom").iterdir()) == sorted(
+        item.path.name for item in case.objects
+    )
+    (page,) = (tmp_path / "out" / "cases").iterdir()
+    assert page in outcome.files
+    assert page.name == f"{case.study_instance_uid}.html"
+    assert words("sv").notice in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"), [({"formats": ("cines",)}, "'cines' is no form"), ({"language": "tlh"}, "tlh")]
+)
+def test_what_is_not_known_is_said_before_anything_is_measured(tmp_path, wrong, said):
+    with pytest.raises(SettingsInvalid, match=said):
+        measure_paths([phantom_file(tmp_path / "1.dcm")], tmp_path / "out", workers=1, **wrong)
+    assert not (tmp_path / "out").exists()

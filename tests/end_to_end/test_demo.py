@@ -169,7 +169,7 @@ def test_the_printed_queries_answer(first):
 
 def test_the_results_in_the_archive_are_valid(first):
     stored = sorted(path for path in (first.data / "archive" / "stored").rglob("*.dcm"))
-    assert len(stored) == 4
+    assert len(stored) == 6
     for path in stored:
         assert_valid(path)
 
@@ -177,7 +177,7 @@ def test_the_results_in_the_archive_are_valid(first):
 def test_everything_is_delivered_and_committed(first):
     with open_ledger(f"sqlite:///{first.data / 'ledger.sqlite'}") as ledger:
         counts = ledger.counts()
-    assert {state: n for state, n in counts.deliveries.items() if n} == {DeliveryState.COMMITTED: 4}
+    assert {state: n for state, n in counts.deliveries.items() if n} == {DeliveryState.COMMITTED: 6}
     assert {state: n for state, n in counts.studies.items() if n} == {StudyState.DELIVERED: 2}
 
 
@@ -220,6 +220,6 @@ def test_a_second_run_does_no_work_twice(second, parts_after_first, deliveries_a
     assert "2 studies found, 0 images fetched, 0 studies measured, 0 failed, 0 objects sent, 0 committed" in second.said
     assert {path: path.read_bytes() for path in second.parts} == parts_after_first
     assert deliveries(second.data) == deliveries_after_first
-    assert len(list((second.data / "archive" / "stored").rglob("*.dcm"))) == 4
+    assert len(list((second.data / "archive" / "stored").rglob("*.dcm"))) == 6
     assert set(second.answers) == {8}
     assert second.refusals == []
