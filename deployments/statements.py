@@ -26,7 +26,7 @@ _GROUPS = ("listener", "poll", "limits", "admission", "delivery")
 _FILES = frozenset(
     {"tls_certificate", "tls_key", "tls_client_authorities", "tls_authorities"}
 )  # the statement goes to others: whether there is one, not where
-_IN_TABLES = frozenset({"name", "ae_title", "host", "port", "roles"})
+_IN_TABLES = frozenset({"name", "ae_title", "host", "port", "roles", "report"})
 
 
 def conformance_text(settings: Settings, *, html: bool = False) -> str:
@@ -89,10 +89,12 @@ def _parameters(settings: Settings) -> tuple[Parameter, ...]:
 
 
 def _differing(peer: PeerGroup) -> tuple[Parameter, ...]:
+    groups: tuple[tuple[str, BaseModel], ...] = (("", peer), ("report.", peer.report))
     return tuple(
-        _parameter("", name, peer, getattr(peer, name))
-        for name, field in PeerGroup.model_fields.items()
-        if name not in _IN_TABLES and getattr(peer, name) != field.default
+        _parameter(prefix, name, group, getattr(group, name))
+        for prefix, group in groups
+        for name, field in type(group).model_fields.items()
+        if name not in _IN_TABLES and getattr(group, name) != field.default
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
+from printed_statement import Printed
 
 from reread.analytics.errors import SettingsInvalid
 from reread.connectors.reports.report_options import CadReportOptions, CodeProfile, Impressions
@@ -17,6 +18,7 @@ from reread.deployments.settings import Settings, load_settings
 from reread.deployments.settings_results import DEFAULT_FORMATS, ReportGroup, ResultFormatWord, formats_of
 from reread.deployments.settings_text import resolved_text
 from reread.deployments.site_plan import plan_of
+from reread.deployments.statements import conformance_text
 
 SITE = """
 language = "de-CH"
@@ -113,6 +115,17 @@ def test_the_form_of_an_installed_package_can_be_named(load, monkeypatch):
     site = load(SITE.replace('"overlay"', '"site-marks"'))
     assert site.routes[0].formats[-1] == "site-marks"
     assert formats_of("all")[-1] == "site-marks"
+
+
+def test_the_conformance_statement_says_who_gets_what(load):
+    text = Printed(conformance_text(load(SITE.replace('"h"', '"127.0.0.1"'))))
+    rows = text.table("results by source of the study").where(source="pacs")
+    assert [(row["destination"], row["forms"], row["options of the report"]) for row in rows] == [
+        ("pacs", "mammography-cad-sr, presentation-state, overlay", "default"),
+        ("old", "mammography-cad-sr", "legacy-certainty-per-detection"),
+    ]
+    for line in ("report.codes", "legacy", "report.certainty"):
+        assert line in text.text
 
 
 def test_a_list_of_forms():
