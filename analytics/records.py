@@ -109,11 +109,7 @@ class Acquisition:
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What is known about one image without its pixels.
-
-    `inferred` lists each fact that the header did not state and how it was inferred, for example
-    ``("view: PatientOrientation holds a view name", "spacing: 240 mm film height assumed")``.
-    """
+    """What is known about one image without its pixels."""
 
     sop_instance_uid: str
     sop_class_uid: str
@@ -138,6 +134,7 @@ class ImageHeader:
     patient_orientation: tuple[str, str]
     """(row, column) direction letters in the standard's sense; inferred where the header had none"""
     inferred: tuple[str, ...]
+    """what the header did not state, and how it was inferred: ("view: PatientOrientation holds a view name",)"""
     input_digest: str
     """SHA-256 of the file as received, lower-case hex"""
     acquisition: Acquisition = Acquisition()
@@ -340,10 +337,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A small picture of one breast, for comparison with the other breast when the pixels are gone.
-
-    Chest wall on the left, muscle and surroundings of the breast are outside.
-    """
+    """A small picture of one breast without its muscle, chest wall on the left, to compare when the pixels are gone."""
 
     spacing_mm: float
     rows: int
