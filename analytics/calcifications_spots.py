@@ -35,9 +35,11 @@ class SpotParameters:
     least_z: float = 3.0
     """a spot stands out this many local standard deviations, at the reference pixel distance or above"""
     reference_spacing_mm: float = 0.2
+    """size of a pixel from which on `least_z` holds"""
     least_z_fine: float = 3.8
     """… and this many at `fine_spacing_mm` or below: finer pixels and filters give noise more chances"""
     fine_spacing_mm: float = 0.1
+    """size of a pixel up to which `least_z_fine` holds; between the two it changes gradually"""
     largest_elongation: float = 2.5
     """ratio of curvatures above which a spot is part of a line (vessel, fibre)"""
     largest_mm: float = 2.0
