@@ -103,7 +103,7 @@ def test_both_studies_are_measured_and_delivered(night):
 
 
 def test_the_report_of_another_product_that_came_with_the_study_is_read(night):
-    assert " committed; reports: 1 read (4 findings, 0 densities, 4 other items)" in night.done.stdout
+    assert " committed; reports: 1 read (4 findings, 0 densities, 5 other items)" in night.done.stdout
     rows = Warehouse(night.data / "warehouse").query(
         "SELECT r.producer, r.woman = s.woman, r.origin"
         " FROM current_reports AS r JOIN current_studies AS s USING (study_instance_uid)"
