@@ -61,7 +61,7 @@ def test_facts(study):
 def test_the_scales_are_those_that_the_letters_come_from():
     assert area_scale().limits == (10.0, 25.0, 50.0)
     assert "Boyd" in area_scale().source
-    assert volume_scale().limits == (4.5, 7.5, 15.5)
+    assert volume_scale().limits == (3.5, 7.5, 15.5)
 
 
 def test_remarks_name_the_views_that_they_are_on(study):
