@@ -114,7 +114,7 @@ def _volume_of_both(breasts: Sequence[VolumetricDensity]) -> VolumetricDensity |
 
 
 def _compared(images: tuple[ImageResult, ...], parameters: AsymmetryParameters | None) -> tuple[ImageResult, ...]:
-    """Each image against the first of the same view of the other breast."""
+    """Each image against the first of the same view and kind (raw or not) of the other breast."""
     out = []
     for image in images:
         other = next(
@@ -123,6 +123,8 @@ def _compared(images: tuple[ImageResult, ...], parameters: AsymmetryParameters |
                 for candidate in images
                 if candidate.header.view is image.header.view
                 and candidate.header.laterality is not image.header.laterality
+                # the greys of a raw image say nothing about those of a processed one
+                and candidate.header.for_processing == image.header.for_processing
                 and candidate.signature is not None
             ),
             None,
@@ -144,13 +146,24 @@ def _of_both(breasts: Sequence[DensityScore], letter: Letter) -> DensityScore | 
 
 
 def breast_density(images: Iterable[ImageResult], letter: Letter = category) -> DensityScore | None:
-    """Mean density of one breast over its views, with the letter of that mean; None when no image has a density."""
-    views: dict[View, list[DensityScore]] = defaultdict(list)
+    """Mean density of one breast over its views, with the letter of that mean; None when no image has a density.
+
+    Of a view that is there raw and for presentation the raw image does not count: the area density was settled on
+    images for presentation.
+    """
+    views: dict[View, list[ImageResult]] = defaultdict(list)
     for image in images:
         if image.density is not None and image.header.shows_whole_breast:
-            views[image.header.view].append(image.density)
-    means = [_mean(scores, letter) for scores in views.values()]
+            views[image.header.view].append(image)
+    means = [
+        _mean([image.density for image in _presented(found) if image.density is not None], letter)
+        for found in views.values()
+    ]
     return _mean(means, letter) if means else None
+
+
+def _presented(images: Sequence[ImageResult]) -> Sequence[ImageResult]:
+    return [image for image in images if not image.header.for_processing] or images
 
 
 def _mean(scores: Sequence[DensityScore], letter: Letter) -> DensityScore:

@@ -154,3 +154,9 @@ def test_the_study_compares_the_same_views_of_both_sides_whatever_the_order() ->
     # one side alone is not changed
     alone = combine_study(study_instance_uid="1", revision=1, woman="w", study_date="", images=images[:1], rejected=())
     assert alone.images[0].findings == images[0].findings
+    # nor is one by a raw image of the other side
+    raw = replace(images[1], header=replace(images[1].header, for_processing=True))
+    mixed = combine_study(
+        study_instance_uid="1", revision=1, woman="w", study_date="", images=[images[0], raw], rejected=()
+    )
+    assert mixed.images[0].findings == images[0].findings

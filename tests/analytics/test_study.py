@@ -48,6 +48,15 @@ def test_a_repeated_view_does_not_weigh_double() -> None:
     assert study.left.percent_density == 30
 
 
+def test_a_raw_view_does_not_count_beside_the_same_view_for_presentation() -> None:
+    def raw(made: ImageResult) -> ImageResult:
+        return replace(made, header=replace(made.header, for_processing=True))
+
+    study = combined(image(L, View.CC, 10, 1), raw(image(L, View.CC, 50, 2)), raw(image(L, View.MLO, 40, 3)))
+    assert study.left is not None
+    assert study.left.percent_density == 25
+
+
 def test_one_breast_and_failed_images() -> None:
     study = combined(image(L, View.CC, None), image(R, View.MLO, 12))
     assert study.left is None
