@@ -167,7 +167,8 @@ class TestMeasure:
         assert all(0 < row["percent_density"] < 100 and row["category"] in "abcd" for row in density)
 
     def test_results_are_written_and_nobody_is_named(self, measured):
-        assert len(list((measured.out / "dicom").rglob("*.dcm"))) == 4
+        # a report, a sheet and a density page of each
+        assert len(list((measured.out / "dicom").rglob("*.dcm"))) == 6
         for path in measured.out.glob("*.parquet"):
             assert PATIENT_NAME.encode() not in path.read_bytes()
         assert PATIENT_NAME not in measured.said.out

@@ -119,8 +119,10 @@ def test_several_models_and_the_built_in_analysis_measure_a_folder(tmp_path, cap
         assert found == [name for name in names for _ in range(len(found) // 3)], table
     algorithms = set(pq.read_table(out / "density.parquet")["algorithm"].to_pylist())
     assert algorithms == {"reread-mammography", "number"}
-    assert len(list((out / "dicom").rglob("*.dcm"))) == 6
-    assert len(list((out / "pictures").rglob("*.jpg"))) == 6
+    # a report and a sheet of each, a density page of the two that measure density
+    assert len(list((out / "dicom").rglob("*.dcm"))) == 8
+    pictures = list((out / "pictures").rglob("*.jpg"))
+    assert len([path for path in pictures if not path.name.endswith(".plain.jpg")]) == len(pictures) / 2 == 6
     with pytest.raises(SettingsInvalid, match="two models are named my-model"):
         app([*command, "--model", str(spots), "--model", str(spots)], result_action="return_value")
 

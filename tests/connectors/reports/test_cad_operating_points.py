@@ -65,7 +65,7 @@ def test_a_report_states_the_points_of_each_kind_of_image(tmp_path):
         calibration = built_in_table().of(headers_here[0], FindingKind.MASS)
         stated = [
             float(part.MeasuredValueSequence[0].NumericValue)
-            for part in named(item, c.IMAGE_SPECIFICITY)
+            for part in named(item, c.FALSE_MARKERS_PER_IMAGE)
             if "MeasuredValueSequence" in part
         ]
         assert stated == [point.false_marks_per_image for point in calibration.points]
