@@ -235,6 +235,7 @@ def _receive(
         ),
     ):
         gc.freeze()  # what is imported stays: no need to look at it again and again
-        line.send(os.getpid())
-        with contextlib.suppress(EOFError):
+        # a parent that dies while we start leaves a line without other end
+        with contextlib.suppress(EOFError, BrokenPipeError):
+            line.send(os.getpid())
             line.recv()
