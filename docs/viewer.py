@@ -1,7 +1,7 @@
 """Pictures of a study in a viewer that others made: OHIF beside Orthanc, in a headless Chromium.
 
     npm pack @ohif/app && tar xzf ohif-app-*.tgz
-    python -m docs.viewer STUDY_FOLDER --viewer package/dist --out docs/viewers
+    python -m docs.viewer STUDY_FOLDER --viewer package/dist --out PICTURES
 
 Orthanc (with its DICOMweb plug-in) and Chromium come from the distribution. Everything listens on loopback only.
 The study folder holds the images and our results; each series of ours becomes one picture.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import io
 import itertools
 import json
 import shutil
@@ -27,19 +28,27 @@ from time import monotonic, sleep
 from typing import Any
 
 import httpx
+import pydicom
 import uvicorn
 import websockets
+from pydicom.dataset import Dataset
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 _PLUGINS = ("/usr/share/orthanc/plugins", "/usr/lib/orthanc")
-_WIDTH, _HEIGHT = 1500, 900
+_WIDTH, _HEIGHT = 1400, 840
+_QUALITY = 85
+_SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 _CONFIG = """
 window.config = {
   routerBasename: '/', extensions: [], modes: [], showStudyList: true, maxNumberOfWebWorkers: 2,
   showLoadingIndicator: true, defaultDataSourceName: 'dicomweb', investigationalUseDialog: { option: 'never' },
+  // version 3.12 breaks off at a group of measurements without coordinates (density of a breast, TID 1501)
+  customizationService: [{ onBeforeSRAddMeasurement: {
+    $set: ({ measurement }) => (measurement.coords.length ? measurement : { ...measurement, coords: [{}] }),
+  } }],
   dataSources: [{
     namespace: '@ohif/extension-default.dataSourcesModule.dicomweb', sourceName: 'dicomweb',
     configuration: {
@@ -60,6 +69,8 @@ class Shown:
     name: str
     picture: bytes
     text: str
+    complaints: tuple[str, ...]
+    """errors and warnings of the page"""
 
 
 def free_port() -> int:
@@ -156,6 +167,18 @@ async def served(viewer: Path, archive: str) -> AsyncIterator[str]:
         await running
 
 
+def _complaint(said: dict[str, Any]) -> str | None:
+    """What the page threw or wrote as an error or warning."""
+    parameters = said.get("params", {})
+    if said.get("method") == "Runtime.exceptionThrown":
+        details = parameters["exceptionDetails"]
+        return f"thrown: {details.get('exception', {}).get('description') or details['text']}"
+    if said.get("method") == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
+        words = (item.get("description") or str(item.get("value", "")) for item in parameters["args"])
+        return f"{parameters['type']}: {' '.join(words)}"
+    return None
+
+
 class Browser:
     """A page of a headless Chromium, driven by its DevTools protocol."""
 
@@ -163,11 +186,15 @@ class Browser:
         self._socket = socket
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self.complaints: list[str] = []
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         async for message in self._socket:
             said = json.loads(message)
+            complaint = _complaint(said)
+            if complaint is not None:
+                self.complaints.append(complaint)
             waiting = self._waiting.pop(said.get("id"), None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(said)
@@ -203,8 +230,8 @@ class Browser:
                 await self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=count)
 
     async def picture(self) -> bytes:
-        """What is seen now, as PNG."""
-        said = await self.ask("Page.captureScreenshot", format="png")
+        """What is seen now, as JPEG."""
+        said = await self.ask("Page.captureScreenshot", format="jpeg", quality=_QUALITY)
         return base64.b64decode(said["data"])
 
 
@@ -233,40 +260,98 @@ async def chromium(folder: Path) -> AsyncIterator[Browser]:
 
 _SKIP_THE_TOUR = """[...document.querySelectorAll('button,a,span,div')].filter(
   e => e.children.length === 0 && e.innerText === 'Skip all').forEach(e => e.click())"""
+# the question whether measurements of a report are to be taken over
+_SAY_YES = """(() => {
+  const found = [...document.querySelectorAll('button')].filter(
+    e => /^(yes|load|confirm|hydrate)/i.test(e.innerText.trim()));
+  found.forEach(e => e.click());
+  return found.length;
+})()"""
 _THUMBNAILS = """[...document.querySelectorAll('[data-cy^="study-browser-thumbnail"]')].map(e => {
   const r = e.getBoundingClientRect();
   return {text: e.innerText.replace(/\\s+/g, ' '), x: r.x + r.width / 2, y: r.y + r.height / 2};
 })"""
 
 
-async def show(study_instance_uid: str, viewer: Path, archive: str, folder: Path, wait_s: float) -> list[Shown]:
-    """Open a study, then every one of its series."""
+async def _open(browser: Browser, page: str, wait_s: float) -> None:
+    browser.complaints.clear()
+    await browser.ask("Page.navigate", url=page)
+    await asyncio.sleep(2)
+    if not await browser.until(f"({_THUMBNAILS}).length > 0", 90):
+        raise TimeoutError("the viewer shows no series")
+    await asyncio.sleep(wait_s)
+
+
+async def _shown(browser: Browser, name: str) -> Shown:
+    text = await browser.run("document.body.innerText")
+    return Shown(name, await browser.picture(), text, tuple(browser.complaints))
+
+
+async def show(
+    study_instance_uid: str, viewer: Path, archive: str, folder: Path, wait_s: float, only: str
+) -> list[Shown]:
+    """Open a study, then every one of its series whose label has the words."""
     shown = []
     async with served(viewer, archive) as address, chromium(folder) as browser:
+        await browser.ask("Runtime.enable")
         await browser.ask(
             "Emulation.setDeviceMetricsOverride", width=_WIDTH, height=_HEIGHT, deviceScaleFactor=1, mobile=False
         )
-        await browser.ask("Page.navigate", url=f"{address}/viewer?StudyInstanceUIDs={study_instance_uid}")
-        if not await browser.until(f"({_THUMBNAILS}).length > 0", 90):
-            raise TimeoutError("the viewer shows no series")
-        await asyncio.sleep(wait_s)
+        page = f"{address}/viewer?StudyInstanceUIDs={study_instance_uid}"
+        await _open(browser, page, wait_s)
         await browser.run(_SKIP_THE_TOUR)
         await asyncio.sleep(2)
-        shown.append(Shown("study", await browser.picture(), await browser.run("document.body.innerText")))
-        for number in range(len(await browser.run(_THUMBNAILS))):
+        shown.append(await _shown(browser, "study"))
+        for number, label in enumerate(item["text"] for item in await browser.run(_THUMBNAILS)):
+            if only.lower() not in label.lower():
+                continue
+            # a fresh page for each: one that breaks the viewer must not hide the next
+            await _open(browser, page, wait_s)
             await browser.run(
                 f"""document.querySelectorAll('[data-cy^="study-browser-thumbnail"]')[{number}].scrollIntoView()"""
             )
             place = (await browser.run(_THUMBNAILS))[number]
             await browser.double_click(place["x"], place["y"])
             await asyncio.sleep(wait_s)
-            text = await browser.run("document.body.innerText")
-            shown.append(Shown(f"{number:02}-{_word(place['text'])}", await browser.picture(), text))
+            if await browser.run(_SAY_YES):
+                await asyncio.sleep(wait_s)
+            shown.append(await _shown(browser, f"{number:02}-{_word(label)}"))
     return shown
 
 
 def _word(text: str) -> str:
     return "-".join("".join(c.lower() if c.isalnum() else " " for c in text).split())[:60]
+
+
+def _placed(content: bytes, spacings_mm: dict[str, list[float]]) -> bytes:
+    """A segmentation with what OHIF 3.12 reads without asking whether it is there.
+
+    That is Pixel Measures, here those of the source image, and a plane orientation: the one that OHIF supposes of an
+    image that has none. A mammogram is not taken along these axes, hence our objects do not say it: only the copy that
+    is shown does.
+    """
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    if dataset.SOPClassUID != _SEGMENTATION_STORAGE:
+        return content
+    measures, orientation = Dataset(), Dataset()
+    source = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
+    measures.PixelSpacing = spacings_mm[source]
+    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    groups = dataset.SharedFunctionalGroupsSequence[0]
+    groups.PixelMeasuresSequence, groups.PlaneOrientationSequence = [measures], [orientation]
+    stream = io.BytesIO()
+    dataset.save_as(stream)
+    return stream.getvalue()
+
+
+def _contents(study: Path, place_segmentations: bool) -> list[bytes]:
+    """The files of a study, as they go into the archive."""
+    contents = [path.read_bytes() for path in sorted(item for item in study.rglob("*") if item.is_file())]
+    if not place_segmentations:
+        return contents
+    headers = [pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True) for content in contents]
+    spacings_mm = {item.SOPInstanceUID: item.ImagerPixelSpacing for item in headers if "ImagerPixelSpacing" in item}
+    return [_placed(content, spacings_mm) for content in contents]
 
 
 def main() -> int:
@@ -276,16 +361,25 @@ def main() -> int:
     parser.add_argument("--viewer", type=Path, required=True, help="the viewer's built files")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--wait", type=float, default=8.0, help="seconds that a series gets to appear")
+    parser.add_argument("--only", default="", help="only series whose label has these words")
+    parser.add_argument(
+        "--place-segmentations",
+        action="store_true",
+        help="give the shown copies of segmentations the spacing and orientation that OHIF cannot do without",
+    )
+    parser.add_argument("--log", action="store_true", help="tell the viewer's errors and warnings too")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, orthanc(Path(name)) as archive:
-        for path in sorted(item for item in chosen.study.rglob("*") if item.is_file()):
-            httpx.post(f"{archive}/instances", content=path.read_bytes()).raise_for_status()
+        for content in _contents(chosen.study, chosen.place_segmentations):
+            httpx.post(f"{archive}/instances", content=content).raise_for_status()
         (uid,) = (item["0020000D"]["Value"][0] for item in httpx.get(f"{archive}/dicom-web/studies").json())
-        shown = asyncio.run(show(uid, chosen.viewer, archive, Path(name), chosen.wait))
+        shown = asyncio.run(show(uid, chosen.viewer, archive, Path(name), chosen.wait, chosen.only))
     chosen.out.mkdir(parents=True, exist_ok=True)
     for item in shown:
-        (chosen.out / f"{item.name}.png").write_bytes(item.picture)
+        (chosen.out / f"{item.name}.jpg").write_bytes(item.picture)
         sys.stdout.write(f"{item.name}\n")
+        for complaint in item.complaints if chosen.log else ():
+            sys.stdout.write(f"    {complaint}\n")
     return 0
 
 

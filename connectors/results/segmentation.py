@@ -88,6 +88,8 @@ class SegmentationForm:
                 yield Draft(
                     segmentation_attributes(image.header, masks, case.provenance),
                     key=image.header.sop_instance_uid,
+                    # viewers show one segmentation of a series, OHIF the last
+                    series=image.header.sop_instance_uid,
                     instance_number=place,
                 )
 
@@ -98,7 +100,7 @@ def segmentation_attributes(header: ImageHeader, masks: Mapping[str, Mask], prov
     target.SOPClassUID = SEGMENTATION_STORAGE
     target.Modality = "SEG"
     target.SeriesNumber = 9905
-    target.SeriesDescription = "Reread breast, muscle, dense tissue"
+    target.SeriesDescription = f"Reread {header.laterality} {header.view}: breast, muscle, dense tissue"[:64]
     target.BodyPartExamined = "BREAST"
     target.ImageType = ["DERIVED", "PRIMARY"]
     target.PatientOrientation = list(header.patient_orientation)

@@ -61,6 +61,13 @@ def test_segments_say_what_and_how(tmp_path):
     assert source.SpatialLocationsPreserved == "YES"
 
 
+def test_each_image_has_its_series(tmp_path):
+    result, sources = case_of(tmp_path / "in")
+    written = author(result, sources, tmp_path / "out", [SEGMENTATION])
+    assert len({item.series_instance_uid for item in written}) == len(written)
+    assert pydicom.dcmread(written[0].path).SeriesDescription == "Reread R CC: breast, muscle, dense tissue"
+
+
 def test_an_image_without_a_breast_has_no_segmentation(tmp_path):
     result, sources = case_of(tmp_path / "in")
     images = (*map(failed, result.images[:3]), replace(result.images[3], breast=None))
