@@ -2,7 +2,7 @@
 
 Studies and their measuring are here, arriving objects in `ledger_arrivals`, deliveries in `ledger_deliveries`,
 what closes a study in `ledger_cases` and `ledger_announcements`, reports in `ledger_questions`, what peers asked us
-to commit to in `ledger_commitments`.
+to commit to in `ledger_commitments`, results that could not be written in `ledger_unwritten`.
 A study is a row of revisions: an image that comes after a revision was closed opens the next one. Each revision
 holds the images of one woman, so two patients under one Study Instance UID are flagged and never combined (R0.526).
 A revision has one state, however many analyses measure it; what each has done is a list beside it.
@@ -32,8 +32,11 @@ from reread.connectors.ledger_records import (
     reason_named,
 )
 from reread.connectors.ledger_results import ResultBook
+from reread.connectors.ledger_settling import is_unwritten
 from reread.connectors.ledger_store import Clock, utc_now
 from reread.connectors.ledger_tables import INSTANCES, MEASUREMENTS, STUDIES
+from reread.connectors.ledger_troubles import TroubleBook
+from reread.connectors.ledger_unwritten import UnwrittenBook
 from reread.connectors.states import InstanceState, StudyState
 
 _I = INSTANCES.c
@@ -48,7 +51,7 @@ class Recovery:
     deliveries: int
 
 
-class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings, ResultBook):
+class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings, ResultBook, UnwrittenBook, TroubleBook):
     """Instances, study revisions, deliveries; open it with `open_ledger`."""
 
     def close_study(
@@ -109,13 +112,14 @@ class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings, Resu
     ) -> None:
         """The last analysis is done, and with it the revision; again with the same arguments: no change.
 
-        A revision whose deliveries have all ended well by then is delivered.
+        A revision whose deliveries have all ended well by then is delivered; one of which a form could not be written
+        is partial.
         """
         with self._write() as connection:
             now = self._now()
             row = _study(connection, study_instance_uid, revision)
             new = self._add_measurement(connection, row, Measurement(algorithm, version, parameters_digest), run_id)
-            if not new and row.state in (StudyState.MEASURED, StudyState.DELIVERED):
+            if not new and row.state in (StudyState.MEASURED, StudyState.DELIVERED, StudyState.PARTIAL):
                 return
             move_revision(connection, row, StudyState.MEASURED, now, reason="", detail="")
             self._settle_deliveries(connection, study_instance_uid, revision, now)
@@ -132,14 +136,19 @@ class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings, Resu
             move_revision(connection, row, StudyState.FAILED, self._now(), reason=reason.value, detail=detail)
 
     def mark_delivered(self, study_instance_uid: str, revision: int) -> None:
-        """A measured revision needs no (further) delivery. Studies with deliveries get there by themselves."""
+        """A measured revision needs no (further) delivery. Studies with deliveries get there by themselves.
+
+        One of which a form could not be written becomes partial.
+        """
         with self._write() as connection:
             row = _study(connection, study_instance_uid, revision)
-            if row.state != StudyState.DELIVERED:
-                move_revision(connection, row, StudyState.DELIVERED, self._now())
+            unwritten = is_unwritten(connection, study_instance_uid, revision)
+            to = StudyState.PARTIAL if unwritten else StudyState.DELIVERED
+            if row.state != to:
+                move_revision(connection, row, to, self._now())
 
     def requeue_study(self, study_instance_uid: str, revision: int) -> None:
-        """Measure a measured, delivered or failed revision again (another version, a cause that is gone)."""
+        """Measure a measured, delivered, partial or failed revision again (another version, a cause that is gone)."""
         with self._write() as connection:
             row = _study(connection, study_instance_uid, revision)
             move_revision(connection, row, StudyState.CLOSED, self._now(), reason="", detail="")

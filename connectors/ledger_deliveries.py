@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from reread.analytics.errors import LedgerError
 from reread.connectors.ledger_records import Delivery
+from reread.connectors.ledger_settling import is_unwritten, settle_study
 from reread.connectors.ledger_store import LedgerStore, seconds
-from reread.connectors.ledger_tables import DELIVERIES, STUDIES, TRANSACTIONS
-from reread.connectors.states import DeliveryState, StudyState, move_delivery, move_study
+from reread.connectors.ledger_tables import DELIVERIES, TRANSACTIONS
+from reread.connectors.states import DeliveryState, move_delivery
 
 _D = DELIVERIES.c
 
@@ -248,10 +249,11 @@ class DeliveryBook(LedgerStore):
 
     @staticmethod
     def _settle_deliveries(connection: Connection, study_instance_uid: str, revision: int, now: float) -> None:
-        """A revision that was finished after the last of its deliveries is delivered; one without any is not."""
+        """A revision that was finished after the last of its deliveries has ended; one without any has not."""
         this = and_(_D.study_instance_uid == study_instance_uid, _D.revision == revision)
-        if connection.execute(select(_D.state).where(this)).first() is not None:
-            _settle(connection, study_instance_uid, revision, now)
+        planned = connection.execute(select(_D.state).where(this)).first() is not None
+        if planned or is_unwritten(connection, study_instance_uid, revision):
+            settle_study(connection, study_instance_uid, revision, now)
 
 
 def _row(connection: Connection, sop_instance_uid: str, destination: str) -> Row[Any]:
@@ -270,7 +272,7 @@ def _set(connection: Connection, row: Row[Any], now: float, to: DeliveryState, *
         .where(_D.sop_instance_uid == row.sop_instance_uid, _D.destination == row.destination)
         .values(state=to.value, changed_at=now, **values)
     )
-    _settle(connection, row.study_instance_uid, row.revision, now)
+    settle_study(connection, row.study_instance_uid, row.revision, now)
 
 
 def _fail(
@@ -286,22 +288,6 @@ def _fail(
     state = DeliveryState.GIVEN_UP if spent else DeliveryState.FAILED
     _set(connection, row, now, state, detail=detail, next_attempt_at=now + retry_interval_s)
     return state
-
-
-def _settle(connection: Connection, study_instance_uid: str, revision: int, now: float) -> None:
-    """A measured study whose deliveries all ended well is delivered."""
-    rows = connection.execute(
-        select(_D.state, _D.commit).where(_D.study_instance_uid == study_instance_uid, _D.revision == revision)
-    ).all()
-    if not all(
-        row.state == DeliveryState.COMMITTED or (row.state == DeliveryState.SENT and not row.commit) for row in rows
-    ):
-        return
-    this = and_(STUDIES.c.study_instance_uid == study_instance_uid, STUDIES.c.revision == revision)
-    state = connection.execute(select(STUDIES.c.state).where(this)).scalar()
-    if state == StudyState.MEASURED:
-        to = move_study(StudyState(state), StudyState.DELIVERED)
-        connection.execute(update(STUDIES).where(this).values(state=to.value, changed_at=now))
 
 
 def _delivery(row: Row[Any]) -> Delivery:

@@ -6,11 +6,13 @@ rows get their values, so that nothing else has to know of versions.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Connection, Dialect, Index, Table, and_, or_, update
+from sqlalchemy import Column, Connection, Dialect, Index, Table, and_, or_, select, update
 from sqlalchemy.schema import CreateColumn
 
 from reread.analytics.errors import LedgerError
-from reread.connectors.ledger_tables import INSTANCES, SCHEMA, SCHEMA_VERSION, STUDIES
+from reread.connectors.ledger_settling import settle_study
+from reread.connectors.ledger_tables import DELIVERIES, INSTANCES, SCHEMA, SCHEMA_VERSION, STUDIES
+from reread.connectors.states import DeliveryState
 
 _NEW_COLUMNS: tuple[Column[object], ...] = (
     STUDIES.c.closed_by,
@@ -32,8 +34,15 @@ def migrate(connection: Connection, found: int) -> None:
     """
     if found == SCHEMA_VERSION:
         return
-    if found != 1:
+    if found not in (1, 2):
         raise LedgerError(f"the ledger has schema version {found}, this program needs {SCHEMA_VERSION}")
+    if found == 1:
+        _from_version_1(connection)
+    _from_version_2(connection)
+    connection.execute(update(SCHEMA).values(version=SCHEMA_VERSION))
+
+
+def _from_version_1(connection: Connection) -> None:
     for statement in added_columns(connection.dialect):
         connection.exec_driver_sql(statement)
     # of the whole file; the digest of the data set says the same and is there
@@ -49,7 +58,14 @@ def migrate(connection: Connection, found: int) -> None:
     ):
         which = or_(*(s.evidence.startswith(beginning) for beginning in beginnings))
         connection.execute(update(STUDIES).where(and_(which, s.closed_by == "")).values(closed_by=rule))
-    connection.execute(update(SCHEMA).values(version=SCHEMA_VERSION))
+
+
+def _from_version_2(connection: Connection) -> None:
+    """Version 2 left a study measured for ever when one of its deliveries was given up."""
+    d = DELIVERIES.c
+    given_up = select(d.study_instance_uid, d.revision).where(d.state == DeliveryState.GIVEN_UP).distinct()
+    for row in connection.execute(given_up).all():
+        settle_study(connection, row.study_instance_uid, row.revision, None)
 
 
 def added_columns(dialect: Dialect) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 METADATA = MetaData()
 
@@ -245,6 +245,23 @@ WRITTEN = Table(
     Index("written_results_by_study", "study_instance_uid"),
 )
 """what `results` are; a table of its own, so that a ledger from before it needs no change"""
+
+UNWRITTEN = Table(
+    "unwritten_results",  # since version 3: forms of a measured revision that could not be written; gone when they are
+    METADATA,
+    Column("study_instance_uid", _UID, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("algorithm", String(64), primary_key=True),
+    Column("form", String(64), primary_key=True),
+    Column("detail", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("given_up", Boolean, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    ForeignKeyConstraint(
+        ["study_instance_uid", "revision"], ["study_revisions.study_instance_uid", "study_revisions.revision"]
+    ),
+    Index("unwritten_results_by_state", "given_up"),
+)
 
 RESULTS = Table(
     "results",  # every object that we wrote, whether or not it goes anywhere

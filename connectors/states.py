@@ -33,6 +33,8 @@ class StudyState(StrEnum):
     MEASURED = "measured"
     DELIVERED = "delivered"
     """every result reached its final state"""
+    PARTIAL = "partial"
+    """measured; some of its results were not written or given up, the others reached their final state"""
     FAILED = "failed"
     SUPERSEDED = "superseded"
     """a late image came before this revision was measured"""
@@ -72,8 +74,10 @@ STUDY_TRANSITIONS: Mapping[StudyState, frozenset[StudyState]] = {
     # back to closed: recovery after a crash
     StudyState.MEASURING: frozenset({StudyState.MEASURED, StudyState.FAILED, StudyState.CLOSED}),
     # back to closed: another algorithm version is to measure the same revision
-    StudyState.MEASURED: frozenset({StudyState.DELIVERED, StudyState.FAILED, StudyState.CLOSED}),
+    StudyState.MEASURED: frozenset({StudyState.DELIVERED, StudyState.PARTIAL, StudyState.FAILED, StudyState.CLOSED}),
     StudyState.DELIVERED: frozenset({StudyState.CLOSED}),
+    # back to measured: a delivery that was given up is tried again; to delivered: its commitment came late
+    StudyState.PARTIAL: frozenset({StudyState.DELIVERED, StudyState.MEASURED, StudyState.CLOSED}),
     StudyState.FAILED: frozenset({StudyState.CLOSED}),
     StudyState.SUPERSEDED: frozenset(),
 }
@@ -88,7 +92,8 @@ DELIVERY_TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     # a commitment may still come in after it was counted as late
     DeliveryState.FAILED: frozenset({DeliveryState.SENDING, DeliveryState.COMMITTED, DeliveryState.GIVEN_UP}),
     DeliveryState.COMMITTED: frozenset(),
-    DeliveryState.GIVEN_UP: frozenset({DeliveryState.COMMITTED}),
+    # back to pending: a person puts it back
+    DeliveryState.GIVEN_UP: frozenset({DeliveryState.COMMITTED, DeliveryState.PENDING}),
 }
 
 STEP_TRANSITIONS: Mapping[StepStatus, frozenset[StepStatus]] = {

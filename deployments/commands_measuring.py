@@ -100,10 +100,12 @@ def measure(
         )
     console.print(consoles.case_table(outcome.outcomes))
     consoles.rejection_lines(console, outcome.rejected)
+    consoles.unwritten_lines(console, outcome.outcomes)
     for path in outcome.files:
         console.print(str(path), soft_wrap=True)
     console.print(f"[bold]{consoles.NOTICE}[/]")
-    return 0 if any(case.failure is None for case in outcome.outcomes) else 1
+    unwritten = any(case.unwritten for case in outcome.outcomes)
+    return 0 if any(case.failure is None for case in outcome.outcomes) and not unwritten else 1
 
 
 def simulate(

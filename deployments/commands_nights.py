@@ -102,7 +102,9 @@ def night(*, settings: SettingsFile = None) -> int:
         console.print(consoles.case_table(report.outcomes))
     consoles.rejection_lines(console, unusable_images(report.outcomes))
     consoles.rejection_lines(console, report.rejected)
+    consoles.unwritten_lines(console, report.outcomes)
     for problem in report.arrivals.problems:
         console.print(f"[red]{escape(problem)}[/]", soft_wrap=True)
     console.print(f"{report.headline}\nReport: {outcome.page}", soft_wrap=True)
-    return 1 if report.failed or report.arrivals.problems or report.deliveries.failed else 0
+    undelivered = report.deliveries.failed or report.deliveries.given_up
+    return 1 if report.failed or report.partial or report.arrivals.problems or undelivered else 0

@@ -44,14 +44,14 @@ def sql(query: str, *, data: Path | None = None, csv: bool = False, settings: Se
 
 
 def status(*, data: Path | None = None, settings: SettingsFile = None) -> int:
-    """How much there is in each state.
+    """How much there is in each state, and what went wrong.
 
     Parameters
     ----------
     data
         Data folder; default: that of the settings.
     """
-    from reread.deployments.consoles import COHORT_COLUMNS, cohort_rows, print_answer, rejection_lines
+    from reread.deployments.consoles import COHORT_COLUMNS, cohort_rows, print_answer, rejection_lines, trouble_lines
     from reread.deployments.doctor import disk_check
     from reread.deployments.settings import load_settings
     from reread.deployments.site_services import opened_site
@@ -65,6 +65,7 @@ def status(*, data: Path | None = None, settings: SettingsFile = None) -> int:
         counts = services.ledger.counts()
         rejections = services.ledger.rejections()
         cohorts = services.ledger.cohorts()
+        troubles = services.ledger.troubles()
     rows = [("instances", state.value, count) for state, count in counts.instances.items()]
     rows += [("studies", state.value, count) for state, count in counts.studies.items()]
     rows += [("deliveries", state.value, count) for state, count in counts.deliveries.items()]
@@ -76,6 +77,7 @@ def status(*, data: Path | None = None, settings: SettingsFile = None) -> int:
     if cohorts:
         print_answer(console, COHORT_COLUMNS, cohort_rows(cohorts))
     rejection_lines(console, rejections)
+    trouble_lines(console, troubles)
     disk = disk_check(site)
     if not disk.ok:
         console.print(f"[red]{escape(disk.text)}[/]", soft_wrap=True)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from reread.analytics.records import RejectedImage
 from reread.connectors.ledger_records import Cohort
+from reread.connectors.ledger_troubles import Step, Trouble
 from reread.tasks.outcomes import StudyOutcome
 from reread.tasks.progress import watched_by
 
@@ -73,6 +74,28 @@ def rejection_lines(console: Console, rejected: Sequence[RejectedImage]) -> None
         console.print(line, soft_wrap=True)
 
 
+def unwritten_lines(console: Console, outcomes: Iterable[StudyOutcome]) -> None:
+    """One line for each form of results that could not be written."""
+    for outcome in outcomes:
+        for form, cause in outcome.unwritten.items():
+            line = f"[yellow]not written[/] {escape(form)} of study {outcome.study_instance_uid}: {escape(cause)}"
+            console.print(line, soft_wrap=True)
+
+
+def trouble_lines(console: Console, troubles: Sequence[Trouble]) -> None:
+    """One line for each of the newest causes, and how many more there are."""
+    for one in troubles[-_TROUBLES_SHOWN:]:
+        mark = "[red]given up[/]" if one.final else "[yellow]tried again[/]"
+        objects = f", {one.count} objects" if one.count > 1 else ""
+        why = f": {escape(one.detail)}" if one.detail else ""
+        to = "to " if one.step is Step.DELIVER else ""
+        line = f"{mark} study {one.study_instance_uid}, {one.step} {to}{escape(one.what)}{objects}{why}"
+        console.print(line, soft_wrap=True, highlight=False)
+    if len(troubles) > _TROUBLES_SHOWN:
+        console.print(f"and {len(troubles) - _TROUBLES_SHOWN} older ones")
+
+
+_TROUBLES_SHOWN = 30
 COHORT_COLUMNS = ("cohort", "from", "to", "state", "studies", "instances", "evidence")
 
 

@@ -54,6 +54,8 @@ def _book_study(ledger: Ledger, plan: NightPlan, outcome: StudyOutcome, run_id: 
         ledger.fail_study(uid, revision, outcome.failure, detail)
         return
     stamp = outcome.provenance
+    # before the measurement is noted: a crash between the two must not make the missing ones forgotten
+    ledger.note_unwritten(uid, revision, stamp.algorithm, outcome.unwritten)
     done = Measurement(stamp.algorithm, stamp.version, stamp.parameters_digest)
     if route.measurements <= ledger.measurements(uid, revision) | {done}:
         finish(ledger, uid, revision, done, run_id)
@@ -77,7 +79,7 @@ def _written(item: AuthoredObject, outcome: StudyOutcome, plan: NightPlan) -> Wr
 
 
 def finish(ledger: Ledger, study_instance_uid: str, revision: int, last: Measurement, run_id: str) -> None:
-    """Every analysis of the route has measured the revision; without anything to deliver it is delivered."""
+    """Every analysis of the route has measured the revision; without anything to deliver it has ended."""
     ledger.finish_study(study_instance_uid, revision, **asdict(last), run_id=run_id)
     if not any(item.revision == revision for item in ledger.deliveries(study_instance_uid)):
         ledger.mark_delivered(study_instance_uid, revision)

@@ -43,15 +43,21 @@ class NightReport:
         return tuple(outcome for outcome in self.outcomes if outcome.failure is not None)
 
     @property
+    def partial(self) -> tuple[StudyOutcome, ...]:
+        """Measured, with results that could not be written."""
+        return tuple(outcome for outcome in self.outcomes if outcome.failure is None and outcome.unwritten)
+
+    @property
     def headline(self) -> str:
         """One line without patient data; a study of which one analysis failed is failed."""
-        studies, failed = (
+        studies, failed, partial = (
             len({(outcome.study_instance_uid, outcome.revision) for outcome in outcomes})
-            for outcomes in (self.outcomes, self.failed)
+            for outcomes in (self.outcomes, self.failed, self.partial)
         )
+        missing = f"{partial} with results that could not be written, " if partial else ""
         return (
             f"{self.arrivals.studies_found} studies found, {self.arrivals.instances_arrived} images fetched, "
-            f"{studies - failed} studies measured, {failed} failed, "
+            f"{studies - failed} studies measured, {failed} failed, {missing}"
             f"{self.deliveries.sent} objects sent, {self.deliveries.committed} committed"
             f"{'; ' if self.reports.total else ''}{self.reports.sentence}"
         )
@@ -61,23 +67,31 @@ def cut_night(ledger: Ledger, plan: NightPlan, run_id: str) -> tuple[Shard, ...]
     """Claim what is to be measured and cut it into shards, oldest first.
 
     What an analysis measured with this version is not done again: a study that a crash or a failure left between two
-    analyses gets the missing ones only.
+    analyses gets the missing ones only. One of which results could not be written is read again for those only.
     """
-    groups: dict[tuple[OnnxModel | None, ...], list[StudyWork]] = {}
+    groups: dict[tuple[tuple[OnnxModel | None, ...], bool], list[StudyWork]] = {}
+    ledger.reopen_unwritten()
     # a set has another order in each process, and with it shards and rows
     uids = dict.fromkeys(work.study_instance_uid for work in ledger.studies_to_measure())
     for work in ledger.start_studies(uids, run_id):
         models = _route(plan, work).models
         done = ledger.measurements(work.study_instance_uid, work.revision)
+        unwritten = {
+            form.algorithm for form in ledger.unwritten(work.study_instance_uid, work.revision) if not form.given_up
+        }
         missing = tuple(model for model in models if measurement_of(model) not in done)
-        if missing:
-            groups.setdefault(missing, []).append(work)
-        else:
+        again = tuple(
+            model for model in models if model not in missing and measurement_of(model).algorithm in unwritten
+        )
+        for which, before in ((missing, False), (again, True)):
+            if which:
+                groups.setdefault((which, before), []).append(work)
+        if not missing and not again:
             finish(ledger, work.study_instance_uid, work.revision, measurement_of(models[-1]), run_id)
     written = writings(ledger, plan, [work for group in groups.values() for work in group])
     return tuple(
         shard
-        for number, (models, group) in enumerate(groups.items())
+        for number, ((models, again), group) in enumerate(groups.items())
         for shard in cut_shards(
             tuple(group),
             tuple(written[work.study_instance_uid, work.revision] for work in group),
@@ -88,6 +102,7 @@ def cut_night(ledger: Ledger, plan: NightPlan, run_id: str) -> tuple[Shard, ...]
             workers=plan.workers,
             models=models,
             prefix=f"{number}-" if number else "",
+            again=again,
         )
     )
 

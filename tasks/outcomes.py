@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import rmtree
 
 from reread.analytics.errors import AuthoringFailed
 from reread.analytics.measurement import Analysis
@@ -19,6 +20,9 @@ from reread.connectors.results.forms import AuthoredObject, ResultCase
 from reread.connectors.results.recipients import Writing
 from reread.connectors.results.unmeasured_images import unmeasured_images
 from reread.tasks.rereading import RereadStudy
+
+_AGAIN = ".again"
+"""folder inside that of the results, for objects that may be there already"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class StudyOutcome:
     objects: tuple[AuthoredObject, ...] = ()
     failure: Reason | None = None
     detail: str = ""
+    unwritten: Mapping[str, str] = field(default_factory=dict)
+    """form → why it, or some of its objects, could not be written; the numbers are safe all the same"""
 
 
 def unusable_images(outcomes: Iterable[StudyOutcome]) -> tuple[RejectedImage, ...]:
@@ -67,6 +73,7 @@ def finish_study(
     writing: Writing,
     results: Path,
     pictures: Path,
+    again: bool = False,
 ) -> StudyOutcome:
     """Write the pictures and the DICOM results of a study; those of another analysis lie beside them.
 
@@ -80,6 +87,8 @@ def finish_study(
         What is written, and for whom.
     results, pictures
         Folders.
+    again
+        Results were written before, and may be on their way: what is there stays as it is, byte for byte.
     """
     result = study.result
     for uid, picture in study.pictures.items():
@@ -92,13 +101,15 @@ def finish_study(
             save_plain(grey, overlay, plain_path(pictures, result.study_instance_uid, provenance.algorithm, uid))
     failure, detail = None, ""
     objects: tuple[AuthoredObject, ...] = ()
+    unwritten: Mapping[str, str] = {}
     if not any(image.succeeded for image in result.images):
         failure = result.rejected[0].reason if result.rejected else Reason.MEASUREMENT_FAILED
         detail = "no image of this study could be measured"
     if result.images:
-        objects, problem = _author(study, provenance, writing, results)
-        if problem:
-            failure, detail = Reason.MEASUREMENT_FAILED, f"the results could not be written: {problem}"
+        objects, unwritten = _author(study, provenance, writing, results / _AGAIN if again else results)
+        if again:
+            objects = tuple(_beside(item, results) for item in objects)
+            rmtree(results / _AGAIN, ignore_errors=True)
     kinds = [finding.kind for _, finding in result.marks]
     letters = [side.category for side in (result.left, result.right) if side is not None]
     return StudyOutcome(
@@ -117,13 +128,24 @@ def finish_study(
         objects=objects,
         failure=failure,
         detail=detail,
+        unwritten=unwritten,
     )
+
+
+def _beside(item: AuthoredObject, folder: Path) -> AuthoredObject:
+    """Move an object to the others; one that is there already, and may have been sent, is not touched."""
+    place = folder / item.path.name
+    if place.exists():
+        item.path.unlink()
+    else:
+        item.path.replace(place)
+    return replace(item, path=place)
 
 
 def _author(
     study: RereadStudy, provenance: Provenance, writing: Writing, folder: Path
-) -> tuple[tuple[AuthoredObject, ...], str]:
-    """What was written, and in words what could not be; the numbers are safe all the same."""
+) -> tuple[tuple[AuthoredObject, ...], Mapping[str, str]]:
+    """What was written, and by form why something could not be."""
     algorithm = provenance.algorithm
     try:
         authored = author_for(
@@ -142,7 +164,11 @@ def _author(
             writing.predecessors.get(algorithm, ()),
         )
     except AuthoringFailed as error:
-        return (), str(error)
+        return (), dict.fromkeys(_forms(writing), str(error))
     except Exception as error:  # a dirty header breaks writers in many ways
-        return (), type(error).__name__
-    return authored.objects, "; ".join(f"{form}: {cause}" for form, cause in authored.problems)
+        return (), dict.fromkeys(_forms(writing), type(error).__name__)
+    return authored.objects, dict(authored.problems)
+
+
+def _forms(writing: Writing) -> list[str]:
+    return sorted({form for recipient in writing.recipients for form in recipient.formats})

@@ -45,6 +45,8 @@ class Shard:
     """SOP Instance UIDs on which a worker died before: named, not measured again"""
     models: tuple[OnnxModel | None, ...] = (None,)
     """what measures each of `works`; None: the built-in analysis"""
+    again: bool = False
+    """the numbers were recorded before; only what could not be written then is missing"""
 
     def halves(self) -> tuple[Shard, ...]:
         """Two smaller shards: of fewer studies, or of fewer analyses of one; empty when it is one of each."""
@@ -104,8 +106,11 @@ def run_shard(shard: Shard) -> ShardReport:
                     writing=writing,
                     results=_result_folder(shard.folders, work),
                     pictures=shard.folders.pictures,
+                    again=shard.again,
                 )
             )
+    if shard.again:
+        return ShardReport(tuple(outcomes))
     parts = [tables(rows, stamp, sources=names) for rows, stamp in zip(results, stamps, strict=True)]
     joined = {name: pa.concat_tables([part[name] for part in parts]) for name in TABLES}
     # one part for all analyses, which is there as a whole or not at all
@@ -157,6 +162,7 @@ def cut_shards(
     workers: int,
     models: tuple[OnnxModel | None, ...] = (None,),
     prefix: str = "",
+    again: bool = False,
 ) -> tuple[Shard, ...]:
     """Cut the night's studies so that every worker has some, and no shard is too large to lose.
 
@@ -166,6 +172,8 @@ def cut_shards(
         The analyses that each study is still to be measured with.
     prefix
         Begins the names; those of two groups of studies in one night must not meet.
+    again
+        They were measured before; results that could not be written are missing.
 
     Raises
     ------
@@ -184,6 +192,7 @@ def cut_shards(
             writings=writings[start : start + size],
             limits=limits,
             models=models,
+            again=again,
         )
         for start in range(0, len(works), size)
     )

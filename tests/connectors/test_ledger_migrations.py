@@ -128,6 +128,53 @@ def test_an_old_ledger_becomes_what_a_new_one_is(old, tmp_path):
     assert structure(old) == structure(new)
 
 
+def test_a_study_that_version_2_left_measured_for_ever_is_partial(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    url = f"sqlite:///{path}"
+    endings = {
+        "1.1": ("committed", "given_up"),
+        "1.2": ("committed", "failed"),
+        "1.3": ("given_up",),
+        "1.4": ("committed",),
+    }
+    with open_ledger(url) as ledger:
+        for study, states in endings.items():
+            for number, _ in enumerate(states):
+                ledger.add_delivery(
+                    sop_instance_uid=f"{study}.{number}",
+                    sop_class_uid="1.9",
+                    study_instance_uid=study,
+                    revision=1,
+                    destination="pacs",
+                    path="r.dcm",
+                )
+    connection = sqlite3.connect(path)
+    for study, states in endings.items():
+        connection.execute(
+            "INSERT INTO study_revisions VALUES (?, 1, 'w', '20260102', ?, 0, '', '', '', '', 1.0, 2.0, 2.5, 3.0, "
+            "'quiet', NULL)",
+            (study, "delivered" if states == ("committed",) else "measured"),
+        )
+        for number, state in enumerate(states):
+            connection.execute(
+                "UPDATE deliveries SET state = ? WHERE sop_instance_uid = ?", (state, f"{study}.{number}")
+            )
+    connection.execute("DROP TABLE unwritten_results")
+    connection.execute("UPDATE ledger_schema SET version = 2")
+    connection.commit()
+    with open_ledger(url) as ledger:
+        assert {study: ledger.study_work(study, 1).state for study in endings} == {
+            "1.1": StudyState.PARTIAL,
+            "1.2": StudyState.MEASURED,
+            "1.3": StudyState.PARTIAL,
+            "1.4": StudyState.DELIVERED,
+        }
+        assert ledger.unwritten() == ()
+    assert {row[0] for row in connection.execute("SELECT changed_at FROM study_revisions")} == {3.0}
+    assert connection.execute("SELECT version FROM ledger_schema").fetchone() == (SCHEMA_VERSION,)
+    connection.close()
+
+
 def test_several_processes_open_it_at_once(old):
     def use(_: int) -> int:
         with open_ledger(old) as ledger:
