@@ -101,7 +101,7 @@ Language = Annotated[str, AfterValidator(checked_language)]
 
 
 class ReportGroup(SettingsGroup):
-    """What a destination finds in its Mammography CAD SR."""
+    """What a destination finds in its Mammography CAD SR; the last two are of other forms."""
 
     codes: CodeProfile = CodeProfile.SCT
     """sct, or legacy: codes of SRT and SNM3 for workstations from before 2019."""
@@ -135,6 +135,10 @@ class ReportGroup(SettingsGroup):
     """Optional marks of operating points 1 and 2, and the table of points; else only what point 0 marks."""
     point_table: PointTable = PointTable.SENSITIVITY
     """What the table of points sets against false marks per image: sensitivity or certainty."""
+    cornerstone_tracking: bool = False
+    """In measurement-report: tracking identifiers by which OHIF takes outlines over into its list of measurements."""
+    segmentation_placed: bool = False
+    """In segmentation: spacing and a plane orientation, which OHIF cannot do without; a mammogram has no right one."""
 
     @property
     def options(self) -> CadReportOptions:

@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 
 from reread.analytics.records import Laterality
 from reread.connectors.reports import codes as c
+from reread.connectors.reports import private_codes as own
 from reread.connectors.reports.cad_reading import document_of, producer_of
 from reread.connectors.reports.cad_reading_density import CATEGORIES, density_of
 from reread.connectors.reports.cad_reading_findings import KINDS, findings_of
@@ -90,11 +91,14 @@ def _walk(
 ) -> None:
     context = _stated(node, above, account)
     grouped = node.name == GROUP and node.value_type == "CONTAINER"
-    densities += _densities(node, context, account)
-    if grouped and (finding := _group(node, context, account)) is not None:
+    dense = list(_densities(node, context, account))
+    densities += dense
+    if grouped and (finding := _group(node, context, account, dense=bool(dense))) is not None:
         findings.append(finding)
         if context.side is not None:
             sides.setdefault(finding.sop_instance_uid, context.side)
+    elif grouped and context.image and context.side is not None:
+        sides.setdefault(context.image, context.side)
     for child in node.children:
         if child.name == c.SINGLE_IMAGE_FINDING.value or child.path in account.read:
             continue
@@ -119,8 +123,10 @@ def _stated(node: Node, above: _Context, account: Account) -> _Context:
             version[0].text if version else "",
             tuple(item.text for item in parameters),
         )
-    own = node.sop_instance_uid if node.value_type in ("CONTAINER", "IMAGE") else ""
-    return _Context(side or above.side, own or _image_below(node, account) or above.image, algorithm)
+    image = node.sop_instance_uid if node.value_type in ("CONTAINER", "IMAGE") else ""
+    if not image and node.name == GROUP:
+        image = _image_of_region(node)
+    return _Context(side or above.side, image or _image_below(node, account) or above.image, algorithm)
 
 
 def _image_below(node: Node, account: Account) -> str:
@@ -131,6 +137,18 @@ def _image_below(node: Node, account: Account) -> str:
         found.sop_instance_uid
         for child in node.children
         if (found := account.resolved(child)) is not None and found.value_type == "IMAGE" and found.sop_instance_uid
+    }
+    return next(iter(uids)) if len(uids) == 1 else ""
+
+
+def _image_of_region(node: Node) -> str:
+    """Of the coordinates straight below a group (TID 1410): one only."""
+    uids = {
+        image.sop_instance_uid
+        for child in node.children
+        if child.value_type == "SCOORD"
+        for image in child.children
+        if image.value_type == "IMAGE"
     }
     return next(iter(uids)) if len(uids) == 1 else ""
 
@@ -154,12 +172,12 @@ def _side_of(node: Node, account: Account) -> Laterality | None:
     return None
 
 
-def _group(node: Node, context: _Context, account: Account) -> CadFinding | None:
-    """One measurement group that has coordinates, or a finding that is no breast composition."""
+def _group(node: Node, context: _Context, account: Account, *, dense: bool) -> CadFinding | None:
+    """One measurement group; of breast composition only if it has coordinates, and not the densities as well."""
     coded = next((item for item in node.named(c.Code(FINDING, "DCM", "")) if item.code is not None), None)
     if coded is not None:
         account.take(coded)
-    if coded is not None and coded.value == c.COMPOSITION.value and not any(_coordinates(node)):
+    if coded is not None and coded.value == c.COMPOSITION.value and (dense or not any(_coordinates(node))):
         return None
     intent, point = intent_of(node, account)
     said = properties_of(node, account)
@@ -204,14 +222,19 @@ def _mark(node: Node, context: _Context, account: Account) -> CadFinding:
 
 def _densities(node: Node, context: _Context, account: Account) -> Iterator[CadDensity]:
     """The numbers of density straight below a node, by breast and method; or a category alone."""
+    composed = any(item.name == FINDING and item.value == c.COMPOSITION.value for item in node.children)
     letters = [item for item in node.children if item.value_type == "CODE" and item.value in CATEGORIES]
     stated: list[tuple[Laterality | None, CadQuantity]] = []
     for child in node.children:
-        if child.value_type != "NUM" or not _is_density(child) or child.path in account.read:
+        area = composed and child.name == c.AREA.value
+        if child.value_type != "NUM" or not (area or _is_density(child)) or child.path in account.read:
             continue
         side = _side_of(child, account) or context.side
         if (quantity := quantity_of(child, account)) is not None:
-            stated.append((side, _with_method(quantity, child, account)))
+            # what it was measured on is kept beside it
+            account.read.difference_update(item.path for part in _coordinates(child) for item in part.walk())
+            quantity = _with_method(_with_method(quantity, child, account), node, account)
+            stated.append((side, replace(quantity, concept=own.BREAST_AREA) if area else quantity))
     account.take(*letters)
     default = CATEGORIES[letters[0].value] if letters else ""
     by_side = {_side_of(item, account) or context.side: CATEGORIES[item.value] for item in letters}

@@ -1,8 +1,11 @@
-"""How a Mammography CAD SR is written: what goes in, in which codes and shapes; one value per destination."""
+"""How a Mammography CAD SR is written: what goes in, in which codes and shapes; one value per destination.
+
+The last options are of other forms, for viewers that need more than the standard asks for.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 
@@ -79,6 +82,15 @@ class CadReportOptions:
 
     point_table: PointTable = PointTable.SENSITIVITY
 
+    cornerstone_tracking: bool = False
+    """of the measurement report: tracking identifiers by which OHIF takes its outlines over as measurements"""
+    segmentation_placed: bool = False
+    """of segmentations: the spacing and the plane orientation that OHIF supposes of an image without one"""
+
+    def of(self, names: frozenset[str]) -> CadReportOptions:
+        """Only these options; all others as by default."""
+        return replace(CadReportOptions(), **{name: getattr(self, name) for name in names})
+
     @property
     def variant(self) -> str:
         """Part of the name of an object, and so of its UID: "" for the defaults, else all that differs from them."""
@@ -88,3 +100,7 @@ class CadReportOptions:
             if value != item.default:
                 words.append(str(value) if isinstance(value, StrEnum) else f"{'' if value else 'no-'}{item.name}")
         return "".join(f"-{word}" for word in words)
+
+
+VIEWER_OPTIONS = frozenset({"cornerstone_tracking", "segmentation_placed"})
+CAD_SR_OPTIONS = frozenset(item.name for item in fields(CadReportOptions)) - VIEWER_OPTIONS

@@ -146,8 +146,9 @@ class Form(Protocol):
     """One kind of result object. Entry points of the group ``reread.forms`` add a site's own.
 
     Two further attributes may be there. `depends_on`, a frozenset of "options", "language" and "history" (without it:
-    all): what changes the object, so that destinations which differ in nothing else get the same one. `refers_to`,
-    names of forms (without it: none): `ResultCase.formats` tells which of them the same destinations get.
+    all three) and of names of `VIEWER_OPTIONS`: what changes the object, so that destinations which differ in nothing
+    else get the same one. `refers_to`, names of forms (without it: none): `ResultCase.formats` tells which of them the
+    same destinations get.
     `transfer_syntax_uids` (without it: Explicit VR Little Endian): all that its objects may be in, for the conformance
     statement.
     """

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reread.analytics.errors import AuthoringFailed
-from reread.connectors.reports.report_options import CadReportOptions
+from reread.connectors.reports.report_options import CAD_SR_OPTIONS, VIEWER_OPTIONS, CadReportOptions
 from reread.connectors.results.forms import AuthoredObject, EarlierDensity, Form
 from reread.connectors.results.page_language import ENGLISH
 
@@ -107,7 +107,8 @@ def _referred(form: Form, recipient: Recipient) -> frozenset[str]:
 
 
 def _options(form: Form, recipient: Recipient) -> CadReportOptions:
-    return recipient.options if _OPTIONS in _depends_on(form) else CadReportOptions()
+    named = _depends_on(form)
+    return recipient.options.of((CAD_SR_OPTIONS if _OPTIONS in named else frozenset()) | (VIEWER_OPTIONS & named))
 
 
 def _suffix(form: Form, forms: Mapping[str, Form], recipient: Recipient, language: str) -> str:

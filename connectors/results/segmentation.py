@@ -76,7 +76,7 @@ class SegmentationForm:
 
     name = SEGMENTATION
     sop_class_uids = (SEGMENTATION_STORAGE,)
-    depends_on: frozenset[str] = frozenset()
+    depends_on = frozenset({"segmentation_placed"})
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """The objects; the side is told by the segments."""
@@ -85,8 +85,11 @@ class SegmentationForm:
                 continue
             masks = measured_masks(case.mammogram(image), image)
             if masks:
+                target = segmentation_attributes(image.header, masks, case.provenance)
+                if case.options.segmentation_placed and image.header.spacing_known:
+                    _place(target, image.header)
                 yield Draft(
-                    segmentation_attributes(image.header, masks, case.provenance),
+                    target,
                     key=image.header.sop_instance_uid,
                     # viewers show one segmentation of a series, OHIF the last
                     series=image.header.sop_instance_uid,
@@ -194,6 +197,19 @@ def _frame(number: int, header: ImageHeader) -> Dataset:
     derivation.DerivationCodeSequence = [coded(_SEGMENTED)]
     frame.DerivationImageSequence = [derivation]
     return frame
+
+
+def _place(target: Dataset, header: ImageHeader) -> None:
+    """Pixel Measures and Plane Orientation, which OHIF 3.12 reads without asking whether they are there.
+
+    The spacing is that of the source. A mammogram is taken along no known axes of the patient; the orientation is the
+    one that OHIF supposes of an image without one, so that mask and image meet (hence an option, and off).
+    """
+    measures, orientation = Dataset(), Dataset()
+    measures.PixelSpacing = [header.spacing.row_spacing_mm, header.spacing.column_spacing_mm]
+    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    groups = target.SharedFunctionalGroupsSequence[0]
+    groups.PixelMeasuresSequence, groups.PlaneOrientationSequence = [measures], [orientation]
 
 
 def _pixels(target: Dataset, header: ImageHeader, masks: Mapping[str, Mask]) -> None:

@@ -22,6 +22,7 @@ from reread.analytics.errors import InputError
 from reread.analytics.records import FindingKind
 from reread.analytics.schema_reports import REPORT_TABLES
 from reread.analytics.tables import tables
+from reread.connectors.reports.report_options import CadReportOptions
 from reread.connectors.reports.report_reading import read_report
 from reread.connectors.reports.report_rows import ReportSource, report_rows
 
@@ -81,10 +82,23 @@ def test_ours_come_back_as_our_own_rows(tmp_path, variant):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_our_measurement_report_comes_back(tmp_path, variant):
-    result, sources = case_of(tmp_path / "in", variant)
-    (report,) = author(result, sources, tmp_path / "out", ["measurement-report"])
-    rows = rows_of(report.path)
+    assert_measurements_come_back(tmp_path, variant)
+
+
+def test_our_measurement_report_for_a_viewer_comes_back(tmp_path):
+    """The outline that stands twice for OHIF is one place, and its name is kept as a comment."""
+    for variant in ("usual", "no-spacing"):
+        rows = assert_measurements_come_back(tmp_path / variant, variant, CadReportOptions(cornerstone_tracking=True))
+        kept = [row["text"] for row in rows["reported_items"] if row["concept_code"] == "121106"]
+        assert kept[:2] == ["R CC mass 1", "R CC cluster 1"]
+
+
+def assert_measurements_come_back(folder, variant, options=None):
+    result, sources = case_of(folder / "in", variant)
+    on_images, of_breasts = author(result, sources, folder / "out", ["measurement-report"], options=options)
+    rows, breasts = rows_of(on_images.path), rows_of(of_breasts.path)
     findings = rows["reported_findings"]
+    assert breasts["reported_findings"] == []
     assert len(findings) == len(result.marks) == 12
     for row, (image, finding) in zip(findings, result.marks, strict=True):
         assert row["sop_instance_uid"] == image.header.sop_instance_uid
@@ -100,12 +114,27 @@ def test_our_measurement_report_comes_back(tmp_path, variant):
         assert row["member_count"] == (len(finding.members) if finding.kind is FindingKind.CALCIFICATION else None)
         assert (row["algorithm"], row["version"]) == (PROVENANCE.algorithm, PROVENANCE.version)
         assert row["nature"] == ("cluster" if finding.kind is FindingKind.CALCIFICATION else finding.nature.value)
-    densities = {row["laterality"]: row for row in rows["reported_density"]}
+    densities = {row["laterality"]: row for row in breasts["reported_density"]}
     assert {side: (row["percent_density"], row["category"], row["scope"]) for side, row in densities.items()} == {
         "R": (pytest.approx(26.8), "c", "breast"),
         "L": (pytest.approx(20.0), "b", "breast"),
     }
-    assert rows["reported_documents"][0]["problems"] == []
+    by_image = {row["sop_instance_uid"]: row for row in rows["reported_density"]}
+    assert list(by_image) == [image.header.sop_instance_uid for image in result.images]
+    for image in result.images:
+        row, known = by_image[image.header.sop_instance_uid], image.header.spacing_known
+        same = ("scope", "laterality", "category", "area_method")
+        assert [row[name] for name in same] == ["image", image.header.laterality.value, image.density.category, "2d"]
+        for name in ("percent_density", "dense_threshold", "dense_area_mm2", "breast_area_mm2"):
+            expected = getattr(image.density, name) if known or not name.endswith("mm2") else None
+            assert row[name] == pytest.approx(expected, abs=1e-4), name
+        assert (row["algorithm"], row["version"]) == (PROVENANCE.algorithm, PROVENANCE.version)
+    # what a breast was measured on is kept: two views each
+    outlines = [row for row in breasts["reported_items"] if row["value_type"] == "SCOORD"]
+    assert [row["concept_code"] for row in outlines] == ["121112"] * 4
+    for made in (rows, breasts):
+        assert made["reported_documents"][0]["problems"] == []
+    return rows
 
 
 def test_our_enhanced_report_comes_back(tmp_path):
@@ -299,8 +328,8 @@ def documents(tmp_path_factory):
     folder = tmp_path_factory.mktemp("documents")
     made = {kind: document(make(), folder / f"{kind}.dcm", sop_class=kind) for kind, make in TREES.items()}
     result, sources = case_of(folder / "case")
-    (ours,) = author(result, sources, folder / "ours", ["measurement-report"])
-    return [*made.values(), ours.path]
+    ours = author(result, sources, folder / "ours", ["measurement-report"])
+    return [*made.values(), *(item.path for item in ours)]
 
 
 def damaged(tree, how):
@@ -340,7 +369,7 @@ HOW = st.tuples(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(which=st.integers(0, 3), how=st.lists(HOW, min_size=1, max_size=6))
+@given(which=st.integers(0, 4), how=st.lists(HOW, min_size=1, max_size=6))
 def test_any_damage_of_a_tree_gives_rows(documents, tmp_path, which, how):
     ds = damaged(pydicom.dcmread(documents[which]), how)
     path = tmp_path / "damaged.dcm"
@@ -360,7 +389,7 @@ def test_any_damage_of_a_tree_gives_rows(documents, tmp_path, which, how):
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    which=st.integers(0, 3),
+    which=st.integers(0, 4),
     changes=st.lists(st.tuples(st.integers(132, 1 << 16), st.integers(0, 255)), max_size=8),
     kept=st.floats(0.3, 1.0),
 )

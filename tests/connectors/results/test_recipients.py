@@ -41,6 +41,21 @@ def test_a_form_is_written_once_for_all_who_want_the_same_of_it():
     assert variants() == []
 
 
+def test_options_for_viewers_change_their_own_form_only():
+    tracked, placed = CadReportOptions(cornerstone_tracking=True), CadReportOptions(segmentation_placed=True)
+    all_three = (CAD, ResultFormat.SEGMENTATION, ResultFormat.MEASUREMENT_REPORT)
+    assert variants(
+        Recipient("a", all_three), Recipient("b", all_three, tracked), Recipient("c", all_three, placed)
+    ) == [
+        (CAD, "", ("a", "b", "c")),
+        (ResultFormat.SEGMENTATION, "", ("a", "b")),
+        (ResultFormat.SEGMENTATION, "-segmentation_placed", ("c",)),
+        (ResultFormat.MEASUREMENT_REPORT, "", ("a", "c")),
+        (ResultFormat.MEASUREMENT_REPORT, "-cornerstone_tracking", ("b",)),
+    ]
+    assert variants(Recipient("a", (ResultFormat.MEASUREMENT_REPORT,), LEGACY))[0][1] == ""
+
+
 def test_key_objects_name_presentation_states_only_to_those_who_get_them(tmp_path):
     result, sources = case_of(tmp_path / "in")
     case = ResultCase(result, PROVENANCE, sources)

@@ -16,6 +16,7 @@ from result_cases import VARIANTS, assert_one_study, author, case_of, real_mammo
 
 from reread.analytics.measurement import MammographyAnalysis
 from reread.connectors.mammograms import read_mammogram
+from reread.connectors.reports.report_options import CadReportOptions
 from reread.connectors.results.segmentation import SEGMENTATION
 from reread.connectors.results.segmentation_masks import dense_tissue, filled, measured_masks
 
@@ -66,6 +67,30 @@ def test_each_image_has_its_series(tmp_path):
     written = author(result, sources, tmp_path / "out", [SEGMENTATION])
     assert len({item.series_instance_uid for item in written}) == len(written)
     assert pydicom.dcmread(written[0].path).SeriesDescription == "Reread R CC: breast, muscle, dense tissue"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_placed_for_a_viewer(tmp_path, variant):
+    """Spacing and orientation only where the option asks for them; the mask stays, valid too, under another UID."""
+    result, sources = case_of(tmp_path / "in", variant, findings=False)
+    plain = author(result, sources, tmp_path / "out", [SEGMENTATION])
+    placed = author(
+        result, sources, tmp_path / "placed", [SEGMENTATION], options=CadReportOptions(segmentation_placed=True)
+    )
+    for image, one, other in zip(result.images, plain, placed, strict=True):
+        assert_valid(other.path)
+        before, after = pydicom.dcmread(one.path), pydicom.dcmread(other.path)
+        assert not before.SharedFunctionalGroupsSequence[0]
+        assert before.SOPInstanceUID != after.SOPInstanceUID
+        assert before.PixelData == after.PixelData
+        shared = after.SharedFunctionalGroupsSequence[0]
+        if variant == "no-spacing":
+            assert not shared
+            continue
+        spacing = image.header.spacing
+        assert shared.PixelMeasuresSequence[0].PixelSpacing == [spacing.row_spacing_mm, spacing.column_spacing_mm]
+        assert shared.PlaneOrientationSequence[0].ImageOrientationPatient == [1, 0, 0, 0, 1, 0]
+    assert_one_study([*sources.values(), *(item.path for item in placed)])
 
 
 def test_an_image_without_a_breast_has_no_segmentation(tmp_path):
