@@ -2,7 +2,8 @@
 
 Studies and their measuring are here, arriving objects in `ledger_arrivals`, deliveries in `ledger_deliveries`,
 what closes a study in `ledger_cases` and `ledger_announcements`, reports in `ledger_questions`, what peers asked us
-to commit to in `ledger_commitments`, results that could not be written in `ledger_unwritten`.
+to commit to in `ledger_commitments`, results that could not be written in `ledger_unwritten`, what went wrong in
+`ledger_troubles`, and putting it back in `ledger_requeue`.
 A study is a row of revisions: an image that comes after a revision was closed opens the next one. Each revision
 holds the images of one woman, so two patients under one Study Instance UID are flagged and never combined (R0.526).
 A revision has one state, however many analyses measure it; what each has done is a list beside it.
@@ -31,6 +32,7 @@ from reread.connectors.ledger_records import (
     StudyWork,
     reason_named,
 )
+from reread.connectors.ledger_requeue import RequeueBook
 from reread.connectors.ledger_results import ResultBook
 from reread.connectors.ledger_settling import is_unwritten
 from reread.connectors.ledger_store import Clock, utc_now
@@ -51,7 +53,9 @@ class Recovery:
     deliveries: int
 
 
-class Ledger(ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings, ResultBook, UnwrittenBook, TroubleBook):
+class Ledger(
+    ArrivalBook, DeliveryBook, CaseBook, CommitmentBook, Holdings, ResultBook, UnwrittenBook, TroubleBook, RequeueBook
+):
     """Instances, study revisions, deliveries; open it with `open_ledger`."""
 
     def close_study(

@@ -272,3 +272,17 @@ RESULTS = Table(
     Column("path", Text, nullable=False),
     Column("written_at", Double, nullable=False),
 )
+
+EVENTS = Table(
+    "events",  # since version 3: what a person did to the work
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("happened_at", Double, nullable=False),
+    # account of the operating system
+    Column("actor", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("study_instance_uid", _UID, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("events_by_study", "study_instance_uid", "revision"),
+)

@@ -37,7 +37,7 @@ class StudyState(StrEnum):
     """measured; some of its results were not written or given up, the others reached their final state"""
     FAILED = "failed"
     SUPERSEDED = "superseded"
-    """a late image came before this revision was measured"""
+    """a late image came before this revision was measured, or it failed and was put back as the next one"""
 
 
 class DeliveryState(StrEnum):
@@ -65,7 +65,8 @@ INSTANCE_TRANSITIONS: Mapping[InstanceState, frozenset[InstanceState]] = {
     InstanceState.IGNORED: frozenset(),
     InstanceState.PASSED_THROUGH: frozenset(),
     InstanceState.CONFLICT: frozenset(),
-    InstanceState.REJECTED: frozenset(),
+    # back to received: the study that failed for it is put back by a person
+    InstanceState.REJECTED: frozenset({InstanceState.RECEIVED}),
 }
 
 STUDY_TRANSITIONS: Mapping[StudyState, frozenset[StudyState]] = {
@@ -78,7 +79,7 @@ STUDY_TRANSITIONS: Mapping[StudyState, frozenset[StudyState]] = {
     StudyState.DELIVERED: frozenset({StudyState.CLOSED}),
     # back to measured: a delivery that was given up is tried again; to delivered: its commitment came late
     StudyState.PARTIAL: frozenset({StudyState.DELIVERED, StudyState.MEASURED, StudyState.CLOSED}),
-    StudyState.FAILED: frozenset({StudyState.CLOSED}),
+    StudyState.FAILED: frozenset({StudyState.CLOSED, StudyState.SUPERSEDED}),
     StudyState.SUPERSEDED: frozenset(),
 }
 

@@ -29,11 +29,19 @@ app.command(commands_measuring.simulate)
 app.command("reread.deployments.case_pages:case", name="case", help="Write the page of one case as HTML.")
 app.command("reread.deployments.evaluations:evaluate", name="evaluate", help="Compare results with a known truth.")
 app.command("reread.deployments.checking_command:check", name="check", help="Check DICOM results against the standard.")
+app.command(
+    "reread.deployments.rendering_command:render",
+    name="render",
+    help="Draw images and DICOM results of any maker as PNG, without a viewer.",
+)
 
 app.command(commands_nights.listen)
 app.command(commands_nights.poll)
 app.command(commands_nights.import_, name="import")
 app.command(commands_nights.night)
+app.command(
+    "reread.deployments.requeue_command:requeue", name="requeue", help="Put back what failed, to be tried again."
+)
 
 app.command(commands_questions.sql)
 app.command(commands_questions.status)

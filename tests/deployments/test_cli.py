@@ -20,7 +20,7 @@ from reread.analytics.tables import tables
 from reread.connectors.warehouse import Warehouse
 
 COMMANDS = ("demo", "measure", "simulate", "evaluate", "listen", "poll", "import", "night", "sql", "status", "doctor")
-COMMANDS += ("conformance", "config")
+COMMANDS += ("conformance", "config", "requeue")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from reread.analytics.errors import AuthoringFailed
 from reread.analytics.measurement import NAME
 from reread.connectors.archive_server import ArchiveServer
 from reread.connectors.ledger import open_ledger
+from reread.connectors.ledger_requeue import Selection
 from reread.connectors.ledger_troubles import Step
 from reread.connectors.ledger_unwritten import WRITING_ATTEMPTS
 from reread.connectors.outbox import OutboxPolicy
@@ -61,10 +62,6 @@ class Site:
 
     def state(self, revision=1):
         return self.ledger.study_work(STUDY, revision).state
-
-    def attempts(self):
-        """(destination, SOP class) → times sent."""
-        return {(d.destination, d.sop_class_uid.rsplit(".", 2)[-2]): d.attempts for d in self.ledger.deliveries()}
 
     def rows(self):
         return Warehouse(self.plan.folders.warehouse).query("SELECT count(*) FROM studies").rows[0][0]
@@ -252,3 +249,45 @@ def test_a_study_whose_measuring_failed_stays_failed_and_is_not_called_partial(s
     assert site.state() is StudyState.FAILED
     assert [(one.step, one.what) for one in site.ledger.troubles()] == [(Step.MEASURE, "empty_file")]
     assert site.measure() == []
+
+
+def test_a_failed_study_that_is_put_back_is_measured_with_the_images_that_were_rejected(site):
+    (shard,) = cut_night(site.ledger, site.plan, "run-1")
+    places = [site.plan.folders.spool / instance.path for instance in shard.works[0].instances]
+    whole = [place.read_bytes() for place in places]
+    for place in places:
+        place.write_bytes(place.read_bytes()[:-500])  # a disk that lost its end
+    book_report(site.ledger, site.plan, run_shard(shard), "run-1")
+    assert (site.state(), site.measure()) == (StudyState.FAILED, [])
+    for place, content in zip(places, whole, strict=True):
+        place.write_bytes(content)
+    (item,) = site.ledger.requeue(Selection(reason="truncated"), "admin")
+    assert (item.measure, item.images) == (True, 2)
+    (outcome,) = site.night().outcomes
+    assert (outcome.failure, outcome.views, site.state()) == (None, "R CC, L CC", StudyState.DELIVERED)
+    assert site.ledger.instance_reasons() == ()
+
+
+def test_what_was_given_up_goes_out_when_it_is_put_back(site, broken, archives):
+    archives[1].stop()
+    site.plan = replace(site.plan, outbox=OutboxPolicy(retry_interval_s=0.0, retry_duration_s=0.0))
+    for _ in range(WRITING_ATTEMPTS):
+        site.night()
+    assert {one.final for one in site.ledger.troubles()} == {True}
+    broken.mend()
+    archives[1].start()
+    assert site.night().deliveries == Deliveries(0, 0, 0, 0, 0)
+    site.plan = replace(
+        site.plan,
+        destinations=(
+            site.plan.destinations[0],
+            replace(site.plan.destinations[1], port=archives[1].port),
+        ),
+    )
+    (item,) = site.ledger.requeue(Selection(), "admin")
+    assert (item.forms, item.deliveries, item.measure) == ((SHEET,), 1, False)
+    site.night()
+    assert (site.state(), site.ledger.troubles()) == (StudyState.DELIVERED, ())
+    assert [len(archive.stored_instances()) for archive in archives] == [2, 2]
+    sent = {(d.destination, d.attempts) for d in site.ledger.deliveries()}
+    assert sent == {("one", 1), ("other", 2), ("other", 1)}  # the second object is new
