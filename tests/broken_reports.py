@@ -342,7 +342,7 @@ MORE: list[tuple[str, Spoil, str]] = [
     ("spacing 0", renumbers(name("111026"), "0"), "TID4020-11"),
     ("a view of another set", recodes(name("111031"), CLUSTER, "SCT"), "TID4020-3"),
     ("a view modifier that nobody knows", recodes(name("111032"), "T-Rex", "SRT"), "TID4020-4"),
-    ("columns without rows", removes(name("110910")), "TID4020-28"),
+    ("rows without columns", removes(name("110911")), "TID4020-28"),
     ("a position of two numbers", removes(name("110903")), "TID4020-20"),
     ("a date of the 13th month", sets(name("111060"), Date="20261301"), "PS3.5-6.2"),
     ("a UID with letters", sets(name("112227"), UID="1.2.x"), "PS3.5-9.1"),

@@ -126,7 +126,7 @@ class Builder:
         ]
 
     def measured(self, image: Item, *, full: bool = False) -> list[Item]:
-        """TID 1400 to 1402, each with another way to tell the place."""
+        """TID 1400 to 1402, by coordinates or without; a CAD report tells the place in no other way (TID 4011-4)."""
         if not full:
             return [
                 self.of(1400, 1, 12.0, concept=LONG_AXIS, unit=c.MILLIMETER),
@@ -134,12 +134,9 @@ class Builder:
                 self.of(1402, 1, 9.0, concept=VOLUME, unit=MM3),
             ]
         path = self.graphic(1400, 2, "POLYLINE", (1, 1, 9, 9), self.referring(1400, 3, image))
-        vertices = [
-            self.graphic(1400, 5, "POINT", (2, place), self.of(1400, 7, (MAMMOGRAM, IMAGES[0]))) for place in (1, 2)
-        ]
-        outline = self.graphic(1401, 2, "CIRCLE", (20, 20, 25, 20), self.of(1401, 4, (MAMMOGRAM, IMAGES[0])))
+        vertices = [self.graphic(1400, 5, "POINT", (2, place), self.referring(1400, 6, image)) for place in (1, 2)]
+        outline = self.graphic(1401, 2, "CIRCLE", (20, 20, 25, 20), self.referring(1401, 3, image))
         perimeter = self.graphic(1402, 2, "CIRCLE", (20, 20, 25, 20), self.referring(1402, 3, image))
-        segment = (MAMMOGRAM, IMAGES[0])
         tracking = self.tracking()
         return [
             self.of(1400, 1, 12.0, path, *tracking, concept=LONG_AXIS, unit=c.MILLIMETER),
@@ -147,11 +144,8 @@ class Builder:
             self.of(
                 1401, 1, 9.0, outline, self.of(1401, 7, members(7473)[0]), *tracking, concept=DEFINED_AREA, unit=MM2
             ),
-            self.of(1401, 1, 9.0, self.of(1401, 5, segment, concept=dcm("121214")), concept=AREA, unit=MM2),
-            self.of(1401, 1, 9.0, self.referring(1401, 6, image), concept=AREA, unit=MM2),
+            self.of(1401, 1, 9.0, concept=AREA, unit=MM2),
             self.of(1402, 1, 9.0, perimeter, self.of(1402, 7, members(7474)[0]), *tracking, concept=VOLUME, unit=MM3),
-            self.of(1402, 1, 9.0, self.of(1402, 5, segment, concept=dcm("121191")), concept=VOLUME, unit=MM3),
-            self.of(1402, 1, 9.0, self.referring(1402, 6, image), concept=VOLUME, unit=MM3),
         ]
 
     def geometry(self, image: Item, relationship: str = HAS) -> list[Item]:

@@ -1,4 +1,4 @@
-"""Checking SR documents: a Mammography CAD SR against TID 4000 and its IOD, every other against the rules of all.
+"""Checking SR documents: a Mammography CAD SR against TID 4000, a measurement report against TID 1500, all by IOD.
 
 The template rules are the rows of `templates`, which the writer uses too. IOD validators (dciodvfy, dsrdump) know
 the IOD only: seven of ten reports that were broken on purpose pass both.
@@ -19,10 +19,12 @@ from reread.connectors.reports.content_tree import Node, read_content
 from reread.connectors.reports.document_checking import check_document
 from reread.connectors.reports.relationship_rules import MAMMOGRAPHY_CAD_SR
 from reread.connectors.reports.template_checking import check_template
+from reread.connectors.reports.templates import row
 from reread.connectors.reports.templates_conditions import describe
 from reread.connectors.reports.tree_checking import check_tree, items_by_path
 from reread.connectors.reports.violations import ImageFacts, Violation, named_path
 
+_MEASUREMENT_REPORT = "1500"
 __all__ = ["Violation", "check_cad_report", "check_report"]
 
 
@@ -66,6 +68,8 @@ def check_report(dataset: Dataset, root: Node, images: Mapping[str, ImageFacts])
     if sop_class_uid == MAMMOGRAPHY_CAD_SR:
         found += check_template(document, images)
         found += check_meaning(document)
+    elif root.template == _MEASUREMENT_REPORT:
+        found += check_template(document, images, row(1500, 1))
     return _told_once(found, document.nodes)
 
 

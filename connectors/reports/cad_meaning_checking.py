@@ -5,15 +5,17 @@ These are sentences of PS3.16 that stand beside the rows of the templates; each 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 
 from reread.connectors.reports import codes as c
 from reread.connectors.reports.codes import Code
 from reread.connectors.reports.content_tree import Node
 from reread.connectors.reports.templates_conditions import Document, has_value, is_named
-from reread.connectors.reports.value_sets import dcm, key
+from reread.connectors.reports.value_sets import contains, dcm, key
 from reread.connectors.reports.violations import Violation
 
+_FOLLOW_UP, _CHANGE, _TRACKING = dcm("111054"), dcm("111049"), dcm("112039")
 _CONTRALATERAL = dcm("111155")
 _ASYMMETRIES = (
     Code("129790003", "SCT", "Asymmetric breast tissue"),
@@ -39,6 +41,12 @@ def check_meaning(document: Document) -> Iterator[Violation]:
             yield from _finding_point(node, document)
         if node.value_type == "SCOORD":
             yield from _outline(node)
+        if node.value_type == "DATE" and is_named(node, _FOLLOW_UP):
+            yield from _follow_up(node, document)
+        if node.value_type == "TEXT" and is_named(node, _TRACKING) and _controls(node.text):
+            yield Violation(node.path, "TID4108-1", "a tracking identifier with control characters")
+        if node.value_type in ("NUM", "CODE"):
+            yield from _compared(node, document)
 
 
 def _summary(document: Document) -> Iterator[Violation]:
@@ -102,6 +110,33 @@ def _finding_point(finding: Node, document: Document) -> Iterator[Violation]:
             point = node.number if is_named(node, c.OPERATING_POINT) else None
             if point is not None and maximum is not None and point > maximum:
                 yield Violation(node.path, "TID4006-3", f"point {point:g} is above the maximum {maximum}")
+
+
+def _follow_up(node: Node, document: Document) -> Iterator[Violation]:
+    """TID 4002 row 9: later than the study, which is the latest of those that the Image Library tells."""
+    dates = [item.text for item in document.nodes.values() if is_named(item, c.STUDY_DATE) and item.text.isdecimal()]
+    if dates and node.text.isdecimal() and node.text <= max(dates):
+        yield Violation(node.path, "TID4002-9", "the follow-up is not later than the study")
+
+
+def _compared(node: Node, document: Document) -> Iterator[Violation]:
+    """TID 4005 rows 12 and 15: a change is between two values of one kind, a difference in their units."""
+    number = node.value_type == "NUM" and node.concept is not None and contains((6037,), node.concept)
+    if not number and not is_named(node, _CHANGE):
+        return
+    rule = "TID4005-12" if number else "TID4005-15"
+    found = [document.nodes.get(child.target) for child in node.children if child.target]
+    compared = [item for item in found if item is not None and item.concept is not None]
+    if len({key(item.concept) for item in compared if item.concept is not None}) > 1:
+        yield Violation(node.path, rule, "the values that are compared have different concepts")
+    if number and node.unit is not None:
+        units = {item.unit.value for item in compared if item.unit is not None}
+        if units - {node.unit.value}:
+            yield Violation(node.path, rule, "the values that are compared have other units than their difference")
+
+
+def _controls(text: str) -> bool:
+    return any(unicodedata.category(character) == "Cc" for character in text)
 
 
 def _outline(node: Node) -> Iterator[Violation]:

@@ -13,6 +13,10 @@ from reread.connectors.reports.templates_conditions import PREDICATES, Document,
 from reread.connectors.reports.templates_values import concept_fits, extends, private, value_fits
 from reread.connectors.reports.value_sets import contains, key
 
+_REGION = ("111030", "DCM")
+_PLANES = frozenset({_REGION, ("121214", "DCM"), ("130488", "DCM")})
+_VOLUMES = frozenset({("121191", "DCM"), ("121231", "DCM"), ("121232", "DCM")})
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slot:
@@ -79,6 +83,9 @@ def _exact(possible: tuple[Slot, ...], parent: Node, child: Node, document: Docu
     ]
     if not fitting:
         return None
+    # a row that takes any concept is meant for what no other row knows
+    fitting = [slot for slot in fitting if _has_concept(slot.row)] or fitting
+    fitting = _of_its_template(fitting, child)
     if child.concept is not None and private(child.concept):
         fitting = _for_private(fitting, child)
     # length and area may stand in the templates of several kinds of finding
@@ -86,6 +93,26 @@ def _exact(possible: tuple[Slot, ...], parent: Node, child: Node, document: Docu
     # a finding below a cluster is a calcification; another kind of finding is said to be no value of that row
     valued = [slot for slot in fitting if all(not row.values or _value_fits(row, child) for row in slot.via)]
     return Assigned(child, (valued or fitting)[0], "" if valued else _other_value(fitting[0]))
+
+
+def _has_concept(row: Row) -> bool:
+    return row.concept is not None or bool(row.concept_sets or row.concept_of)
+
+
+def _of_its_template(fitting: list[Slot], child: Node) -> list[Slot]:
+    """TID 1410, 1411 and 1501 begin alike: the group says which it is, or what it was measured on does."""
+    templates = {str(slot.row.template) for slot in fitting}
+    if len(templates) < 2 or child.value_type != "CONTAINER":
+        return fitting
+    wanted = child.template if child.template in templates else _likely_group(child)
+    return [slot for slot in fitting if str(slot.row.template) == wanted] or fitting
+
+
+def _likely_group(group: Node) -> str:
+    told = [key(child.concept) for child in group.children if child.concept is not None]
+    if told.count(_REGION) > 1 or not _VOLUMES.isdisjoint(told):
+        return "1411"
+    return "1501" if _PLANES.isdisjoint(told) else "1410"
 
 
 def _allowed(slot: Slot, parent: Node, document: Document) -> bool:

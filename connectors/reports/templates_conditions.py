@@ -26,6 +26,7 @@ Predicate = Callable[[Node, Document], bool]
 
 MASS_FEATURE = Code("129788004", "SCT", "Mammographic breast mass")
 NON_LESION = dcm("111102")
+DEFINED_REGION = Code("131184002", "SCT", "Area of defined region")
 
 
 def describe(root: Node) -> Document:
@@ -82,22 +83,45 @@ def _region(parent: Node) -> bool:
     return any(is_named(child, dcm("111030")) for child in parent.children)
 
 
-def _area_needs(*others: str) -> Predicate:
-    """TID 1401: an area of a defined region without any of the other ways to tell the region."""
-
-    def needed(parent: Node, document: Document) -> bool:
-        here = set()
-        for child in parent.children:
-            if child.relationship == "INFERRED FROM":
-                here.add("reference" if child.target else child.value_type)
-        return is_named(parent, Code("131184002", "SCT", "Area of defined region")) and here.isdisjoint(others)
-
-    return needed
-
-
 def _has_findings(parent: Node, document: Document) -> bool:
     wanted = (c.SINGLE_IMAGE_FINDING, c.COMPOSITE_FEATURE)
     return any(is_named(node, concept) for node in document.nodes.values() for concept in wanted)
+
+
+_OBSERVER, _PERSON, _DEVICE = dcm("121005"), dcm("121006"), dcm("121007")
+_OF_DEVICES = tuple(dcm(value) for value in ("121012", "121013", "121014", "121015", "121016", "121017"))
+_OF_PERSONS = tuple(dcm(value) for value in ("121008", "121009", "121010", "121011"))
+_SUBJECT, _MODALITY = dcm("121024"), dcm("121139")
+
+
+def _observed_by_person(parent: Node, document: Document) -> bool:
+    """TID 1002: an observer without a type is a person; only the first of several can lack its type."""
+    observers = (_OBSERVER, *_OF_PERSONS, *_OF_DEVICES)
+    told = [child for child in parent.children if any(is_named(child, concept) for concept in observers)]
+    if told and not is_named(told[0], _OBSERVER):
+        return True
+    return any(is_named(child, _OBSERVER) and has_value(child, _PERSON) for child in told)
+
+
+def _subject(value: str, *, default: bool = False) -> Predicate:
+    def holds(parent: Node, document: Document) -> bool:
+        kinds = [child for child in parent.children if is_named(child, _SUBJECT)]
+        return any(has_value(child, dcm(value)) for child in kinds) or (default and not kinds)
+
+    return holds
+
+
+def _modality(*values: str) -> Predicate:
+    """TID 1602; what is said of a group of images holds for each of them."""
+
+    def holds(parent: Node, document: Document) -> bool:
+        above = document.nodes.get(parent.path[:-1])
+        told = [child for node in (parent, above) if node is not None for child in node.children]
+        return any(
+            is_named(child, _MODALITY) and child.code is not None and child.code.value in values for child in told
+        )
+
+    return holds
 
 
 PREDICATES: Mapping[str, Predicate] = MappingProxyType(
@@ -133,8 +157,17 @@ PREDICATES: Mapping[str, Predicate] = MappingProxyType(
         "parent_has_position_x": _child(dcm("110901")),
         "parent_has_row_x": _child(dcm("110904")),
         "parent_has_rows": _child(dcm("110910")),
-        "area_without_outline": _area_needs("SCOORD", "reference"),
-        "area_without_image": _area_needs("IMAGE", "reference"),
-        "area_without_outline_or_image": _area_needs("SCOORD", "IMAGE"),
+        "device_is_described": _child(*_OF_DEVICES),
+        "observer_is_person": _observed_by_person,
+        "observer_is_device": _child_value(_OBSERVER, _DEVICE),
+        "subject_is_patient": _subject("121025", default=True),
+        "subject_is_fetus": _subject("121026"),
+        "subject_is_specimen": _subject("121027"),
+        "subject_is_device": _subject("121192"),
+        "modality_is_projection": _modality("CR", "DX", "IO", "MG", "PX", "RF", "RG", "XA"),
+        "modality_is_sectional": _modality("CT", "MR", "PT"),
+        "parent_has_segmentation_frame": _child(dcm("121214")),
+        "parent_is_segmented": _child(dcm("121191"), dcm("121231")),
+        "parent_is_defined_region": lambda parent, document: is_named(parent, DEFINED_REGION),
     }
 )

@@ -11,16 +11,13 @@ from reread.connectors.reports.templates_rows import (
     NOT_MULTIPOINT,
     OBS,
     POINT_ONLY,
+    SEGMENTATIONS,
     SELECTED,
     UC,
-    Condition,
-    Kind,
     M,
-    Requirement,
     Row,
     U,
     entry,
-    when,
     xor,
 )
 from reread.connectors.reports.value_sets import dcm
@@ -39,16 +36,14 @@ def _selected(template: int, first: int) -> tuple[Row, Row]:
 
 def _region(template: int, outline: str, reference: str, method: int) -> tuple[Row, ...]:
     """What an area or a volume was taken from; TID 1401 and 1402 differ in concepts and in when it is needed."""
-    requirement: Requirement
-    conditions: list[Condition]
     if template == 1401:
         requirement, vm = MC, "1"
-        names = ("area_without_image", "area_without_outline", "area_without_outline_or_image")
-        sentence = "the concept is the area of a defined region and nothing else tells the region"
-        conditions = [when(Kind.IF, name, sentence) for name in names]
+        condition = xor(
+            "2", "5", "6", predicate="parent_is_defined_region", when="the area of a defined region is told"
+        )
     else:
         requirement, vm = UC, "1-n"
-        conditions = [xor("2", "5", "6")] * 3
+        condition = xor("2", "5", "6")
     return (
         entry(
             (template, "2", 1),
@@ -56,20 +51,39 @@ def _region(template: int, outline: str, reference: str, method: int) -> tuple[R
             "SCOORD",
             requirement,
             vm,
-            conditions[0],
+            condition,
             concept=dcm(outline),
             graphic_types=NOT_MULTIPOINT,
         ),
         *_selected(template, 3),
-        entry((template, "5", 1), INFERRED, "IMAGE", requirement, "1", conditions[1], concept=dcm(reference)),
-        entry((template, "6", 1), INFERRED, "IMAGE", requirement, "1", conditions[2], by_reference=True),
+        entry(
+            (template, "5", 1),
+            INFERRED,
+            "IMAGE",
+            requirement,
+            "1",
+            condition,
+            concept=dcm(reference),
+            sop_classes=SEGMENTATIONS,
+        ),
+        entry(
+            (template, "6", 1),
+            INFERRED,
+            "IMAGE",
+            requirement,
+            "1",
+            condition,
+            by_reference=True,
+            sop_classes=SEGMENTATIONS,
+        ),
         entry((template, "7", 1), HAS, "CODE", U, concept=_METHOD, value_sets=(method,)),
         entry((template, "8", 1), OBS, "", U, includes=4108),
     )
 
 
 TABLE: tuple[Row, ...] = (
-    # the group of lengths is extensible; CID 6165 is it with the distances from nipple, skin and chest wall (R0.256)
+    # printed is CID 7470 alone; it is extensible, and CID 6165 is it with the distances from nipple, skin and chest
+    # wall that a mammogram needs (R0.256); that a length is not below 0 is ours
     entry((1400, "1", 0), "", "NUM", M, concept_sets=(7470, 6165), units_sets=(7460,), lowest=0),
     entry((1400, "2", 1), INFERRED, "SCOORD", UC, "1", xor("2", "5"), concept=dcm("121055"), graphic_types=LINES),
     *_selected(1400, 3),

@@ -33,8 +33,8 @@ _SPACING = (c.MICROMETER, c.MILLIMETER)
 _WORKED = when(Kind.IFF, "parent_succeeded", "all or some of it succeeded")
 _FAILED = when(Kind.IFF, "parent_failed", "all or some of it failed")
 _IMAGES = one_of("3", "4", "5", "6")
-_ORIENTED = when(Kind.IFF, "parent_has_row_x", "the orientation of the image is given (row 21)")
-_PLACED = when(Kind.IFF, "parent_has_position_x", "the position of the image is given (row 18)")
+_ORIENTED = when(Kind.IF, "parent_has_row_x", "the orientation of the image is given (row 21)")
+_PLACED = when(Kind.IF, "parent_has_position_x", "the position of the image is given (row 18)")
 _EITHER = one_of("1", "2")
 
 
@@ -200,13 +200,13 @@ TABLE: tuple[Row, ...] = (
         "NUM",
         MC,
         "1",
-        when(Kind.IFF, "parent_has_rows", "the number of rows is given (row 27)"),
+        when(Kind.IF, "parent_has_rows", "the number of rows is given (row 27)"),
         concept=dcm("110911"),
         units=(PIXELS,),
         lowest=1,
         integer=True,
     ),
-    # TID 4022 CAD Observation Context; the observers of TID 1001 (row 3) are left to the generic rules
+    # TID 4022 CAD Observation Context
     entry(
         (4022, "1", 0),
         "",
@@ -217,6 +217,7 @@ TABLE: tuple[Row, ...] = (
         concept=dcm("111040"),
     ),
     entry((4022, "2", 1), MOD, "", M, includes=1204),
+    entry((4022, "3", 0), "", "", M, includes=1001),
     # TID 4023 CAD Operating Points; the units of its points are {0:n}, n being the maximum
     entry(
         (4023, "1", 0),

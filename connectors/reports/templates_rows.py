@@ -45,12 +45,14 @@ class Condition:
 
     kind: Kind
     predicate: str = ""
-    """name in `templates_conditions.PREDICATES`, for IF, IFF and ONLY_IF"""
+    """name in `templates_conditions.PREDICATES`, for IF, IFF and ONLY_IF; an XOR with one counts when it holds"""
     rows: tuple[str, ...] = ()
     """numbers of rows of the same template, for ONE_OF, TWO_OF and XOR"""
     attributes: tuple[str, ...] = ()
     """keywords of the image's attributes, for ATTRIBUTE"""
     sentence: str = ""
+    else_none: bool = False
+    """of an XOR with a predicate: when that does not hold, none of the rows is allowed"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,9 +95,15 @@ class Row:
     graphic_types: tuple[str, ...] = ()
     by_reference: bool = False
     same_target_as: str = ""
-    """number of the row whose by-reference target must be the same"""
+    """number of the row whose by-reference target must be the same; its own where the row above may be repeated"""
     includes: int = 0
     """TID of the included template"""
+    excludes: tuple[str, ...] = ()
+    """numbers of rows of the same template that may not stand beside this one"""
+    path_by_reference: bool = False
+    """of an inclusion of TID 1400 to 1402: what was measured is told by an SCOORD and its by-reference IMAGE only"""
+    sop_classes: tuple[str, ...] = ()
+    """of an IMAGE or COMPOSITE: SOP Class UIDs that it may refer to"""
 
     @property
     def rule(self) -> str:
@@ -110,6 +118,8 @@ M, MC, U, UC = Requirement.MANDATORY, Requirement.CONDITIONAL, Requirement.OPTIO
 POINT_ONLY, POLYLINE_ONLY = ("POINT",), ("POLYLINE",)
 LINES = ("POLYLINE", "CIRCLE", "ELLIPSE")
 NOT_MULTIPOINT = ("POINT", *LINES)
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+"""Segmentation Storage and, since 2024, Label Map Segmentation Storage"""
 
 
 def multiplicity(text: str) -> tuple[int, int | None]:
@@ -128,9 +138,10 @@ def one_of(*rows: str) -> Condition:
     return Condition(Kind.ONE_OF, rows=rows, sentence=f"at least one of the rows {', '.join(rows)}")
 
 
-def xor(*rows: str) -> Condition:
-    """One of the rows and no more."""
-    return Condition(Kind.XOR, rows=rows, sentence=f"one of the rows {', '.join(rows)} and no more")
+def xor(*rows: str, predicate: str = "", when: str = "", else_none: bool = False) -> Condition:
+    """One of the rows and no more; with a predicate, and its sentence, only when that holds."""
+    sentence = f"one of the rows {', '.join(rows)} and no more" + (f", when {when}" if when else "")
+    return Condition(Kind.XOR, predicate, rows, sentence=sentence, else_none=else_none)
 
 
 def attribute(*keywords: str) -> Condition:
@@ -157,6 +168,9 @@ class Constraints(TypedDict, total=False):
     by_reference: bool
     same_target_as: str
     includes: int
+    excludes: tuple[str, ...]
+    path_by_reference: bool
+    sop_classes: tuple[str, ...]
 
 
 def entry(

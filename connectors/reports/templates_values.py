@@ -8,8 +8,10 @@ from reread.connectors.reports.codes import Code
 from reread.connectors.reports.templates_rows import Row
 from reread.connectors.reports.value_sets import contains, key
 
-_EXTENDED = frozenset({6142, 6166, 7470, 6165, 7471, 7472})
+_EXTENDED = frozenset({6142, 6166, 7470, 6165, 7471, 7472, 7021})
 """groups of concept names that a private code may extend (PS3.16 Annex B: extensible)"""
+_OPEN = frozenset({29, 220, 222, 224, 280, 4031, 7449, 7454, 7455, 7456, 7480, 8103})
+"""groups of values outside mammography that are extensible, or not known to be closed: any code may stand there"""
 
 
 def problems(
@@ -70,7 +72,7 @@ def value_fits(row: Row, code: Code) -> bool:
     """Whether a code is one of the row's values."""
     if row.values:
         return key(code) in {key(value) for value in row.values}
-    return not row.value_sets or contains(row.value_sets, code)
+    return not row.value_sets or not _OPEN.isdisjoint(row.value_sets) or contains(row.value_sets, code)
 
 
 def said(code: Code | None) -> str:
@@ -105,7 +107,7 @@ def _number(row: Row, unit: Code | None, number: float | None) -> list[tuple[str
 
 @lru_cache(maxsize=1024)
 def _unit_fits(row: Row, unit: Code) -> bool:
-    if row.units_open or not (row.units or row.units_sets):
+    if row.units_open or not (row.units or row.units_sets) or not _OPEN.isdisjoint(row.units_sets):
         return True
     same = unit.value in {value.value for value in row.units} and unit.scheme == "UCUM"
     return same or contains(row.units_sets, unit)
