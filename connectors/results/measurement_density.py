@@ -73,8 +73,8 @@ def image_densities(case: ResultCase, regions: Regions) -> Iterator[Dataset]:
 def breast_densities(case: ResultCase, regions: Regions) -> Iterator[Dataset]:
     """TID 1501 for each breast; the regions of its views are what its number was inferred from (TID 300, TID 320).
 
-    The method stands with the group: OHIF reads only the first item below a number, and breaks off if there are no
-    coordinates.
+    The method stands with the group, as for an image. OHIF opens this only where each breast has one view: it reads
+    the first item below a number only if it is alone.
     """
     result = case.result
     for side, score in ((Laterality.RIGHT, result.right), (Laterality.LEFT, result.left)):

@@ -45,9 +45,13 @@ from reread.connectors.results.spoken import speak
 
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 MEASUREMENT_REPORT = "measurement-report"
-ON_IMAGES, OF_BREASTS = "images", "breasts"
-"""keys of the two documents"""
-_SERIES = {ON_IMAGES: (9906, "Reread measurements on images"), OF_BREASTS: (9913, "Reread density of breasts")}
+FINDINGS, IMAGES, BREASTS = "findings", "images", "breasts"
+"""keys of the three documents"""
+_SERIES = {
+    FINDINGS: (9906, "Reread findings with measurements"),
+    IMAGES: (9913, "Reread density of each image"),
+    BREASTS: (9914, "Reread density of each breast"),
+}
 _TITLE = dcm("126000", "Imaging Measurement Report")
 _PROCEDURE, _MAMMOGRAPHY = dcm("121058", "Procedure reported"), sct("71651007", "Mammography")
 _LIBRARY, _LIBRARY_GROUP = dcm("111028", "Image Library"), dcm("126200", "Image Library Group")
@@ -66,9 +70,10 @@ _NATURES = {
 
 
 class MeasurementReportForm:
-    """Two documents per study revision: what has a place on an image, and what belongs to a breast as a whole.
+    """Three documents per study revision: findings, density of each image, density of each breast.
 
-    Either is left out when there is nothing to say in it.
+    The first two have a place on an image in every group, without which OHIF breaks off; outlines of whole breasts
+    would hide the findings. What has nothing to say is left out.
     """
 
     name = MEASUREMENT_REPORT
@@ -79,13 +84,14 @@ class MeasurementReportForm:
         """The documents."""
         regions = measured_regions(case.result.images)
         for key, groups in (
-            (ON_IMAGES, [*_findings(case), *image_densities(case, regions)]),
-            (OF_BREASTS, [*breast_densities(case, regions)]),
+            (FINDINGS, [*_findings(case)]),
+            (IMAGES, [*image_densities(case, regions)]),
+            (BREASTS, [*breast_densities(case, regions)]),
         ):
             if groups:
                 target = _document(case, groups)
                 target.SeriesNumber, target.SeriesDescription = _SERIES[key]
-                if key == ON_IMAGES and regions:
+                if key == IMAGES:
                     target.CodingSchemeIdentificationSequence = [scheme_identification()]
                 sr_document_values(target, case, f"{self.name}/{key}")
                 yield Draft(target, key=key, series=key)

@@ -166,18 +166,17 @@ def test_a_report_that_names_another_replaces_it(services, measured, tmp_path):
 
 def test_our_own_reports_are_no_vendors(services, measured, tmp_path):
     result, sources = measured
-    own, elsewhere, breasts = author(result, sources, tmp_path / "out", ["mammography-cad-sr", "measurement-report"])
+    own, *elsewhere = author(result, sources, tmp_path / "out", ["mammography-cad-sr", "measurement-report"])
     services.ledger.add_result(own.sop_instance_uid, "results/own.dcm")
-    summary = import_paths([own.path, elsewhere.path, breasts.path], services)
-    assert summary.lines[0] == "3 files: 3 ignored"
+    summary = import_paths([own.path, *(item.path for item in elsewhere)], services)
+    assert summary.lines[0] == "4 files: 4 ignored"
     assert re.fullmatch(
-        r"reports: 0 read \(12 findings, 6 densities, \d+ other items\), 3 of our own", summary.lines[1]
+        r"reports: 0 read \(12 findings, 6 densities, \d+ other items\), 4 of our own", summary.lines[1]
     )
     sql = "SELECT report_uid, origin, status FROM reported_documents"
     assert set(ask(services, sql)) == {
         (own.sop_instance_uid, "own", "own"),
-        (elsewhere.sop_instance_uid, "reread", "read"),
-        (breasts.sop_instance_uid, "reread", "read"),
+        *((item.sop_instance_uid, "reread", "read") for item in elsewhere),
     }
     for view in ("vendor_against_reread", "matched_findings"):
         assert ask(services, f"SELECT * FROM {view}") == ()

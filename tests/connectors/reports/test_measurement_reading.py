@@ -95,10 +95,10 @@ def test_our_measurement_report_for_a_viewer_comes_back(tmp_path):
 
 def assert_measurements_come_back(folder, variant, options=None):
     result, sources = case_of(folder / "in", variant)
-    on_images, of_breasts = author(result, sources, folder / "out", ["measurement-report"], options=options)
-    rows, breasts = rows_of(on_images.path), rows_of(of_breasts.path)
+    written = author(result, sources, folder / "out", ["measurement-report"], options=options)
+    rows, images, breasts = (rows_of(item.path) for item in written)
     findings = rows["reported_findings"]
-    assert breasts["reported_findings"] == []
+    assert rows["reported_density"] == images["reported_findings"] == breasts["reported_findings"] == []
     assert len(findings) == len(result.marks) == 12
     for row, (image, finding) in zip(findings, result.marks, strict=True):
         assert row["sop_instance_uid"] == image.header.sop_instance_uid
@@ -119,7 +119,7 @@ def assert_measurements_come_back(folder, variant, options=None):
         "R": (pytest.approx(26.8), "c", "breast"),
         "L": (pytest.approx(20.0), "b", "breast"),
     }
-    by_image = {row["sop_instance_uid"]: row for row in rows["reported_density"]}
+    by_image = {row["sop_instance_uid"]: row for row in images["reported_density"]}
     assert list(by_image) == [image.header.sop_instance_uid for image in result.images]
     for image in result.images:
         row, known = by_image[image.header.sop_instance_uid], image.header.spacing_known
@@ -132,7 +132,7 @@ def assert_measurements_come_back(folder, variant, options=None):
     # what a breast was measured on is kept: two views each
     outlines = [row for row in breasts["reported_items"] if row["value_type"] == "SCOORD"]
     assert [row["concept_code"] for row in outlines] == ["121112"] * 4
-    for made in (rows, breasts):
+    for made in (rows, images, breasts):
         assert made["reported_documents"][0]["problems"] == []
     return rows
 
@@ -369,7 +369,7 @@ HOW = st.tuples(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(which=st.integers(0, 4), how=st.lists(HOW, min_size=1, max_size=6))
+@given(which=st.integers(0, 5), how=st.lists(HOW, min_size=1, max_size=6))
 def test_any_damage_of_a_tree_gives_rows(documents, tmp_path, which, how):
     ds = damaged(pydicom.dcmread(documents[which]), how)
     path = tmp_path / "damaged.dcm"
@@ -389,7 +389,7 @@ def test_any_damage_of_a_tree_gives_rows(documents, tmp_path, which, how):
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    which=st.integers(0, 4),
+    which=st.integers(0, 5),
     changes=st.lists(st.tuples(st.integers(132, 1 << 16), st.integers(0, 255)), max_size=8),
     kept=st.floats(0.3, 1.0),
 )

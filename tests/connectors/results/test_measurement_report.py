@@ -39,10 +39,10 @@ def groups_of(path):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("findings", [True, False])
 @pytest.mark.parametrize("options", [None, TRACKED])
-def test_both_documents_are_valid(tmp_path, variant, findings, options):
+def test_the_documents_are_valid(tmp_path, variant, findings, options):
     result, sources = case_of(tmp_path / "in", variant, findings=findings)
     written = author(result, sources, tmp_path / "out", [MEASUREMENT_REPORT], options=options)
-    assert [item.key for item in written] == ["images", "breasts"]
+    assert [item.key for item in written] == ["findings"] * findings + ["images", "breasts"]
     for report in written:
         assert_valid(report.path)
         assert_reads_as_report(report.path)
@@ -52,19 +52,24 @@ def test_both_documents_are_valid(tmp_path, variant, findings, options):
 
 def test_the_documents_can_be_told_apart(tmp_path):
     result, sources = case_of(tmp_path / "in")
-    first, second = (pydicom.dcmread(item.path) for item in author(result, sources, tmp_path, [MEASUREMENT_REPORT]))
-    assert (first.SeriesDescription, second.SeriesDescription) == (
-        "Reread measurements on images",
-        "Reread density of breasts",
-    )
+    written = [pydicom.dcmread(item.path) for item in author(result, sources, tmp_path, [MEASUREMENT_REPORT])]
+    assert [item.SeriesDescription for item in written] == [
+        "Reread findings with measurements",
+        "Reread density of each image",
+        "Reread density of each breast",
+    ]
     for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber"):
-        assert first[keyword].value != second[keyword].value
+        assert len({item[keyword].value for item in written}) == 3
 
 
 def test_highdicom_reads_the_regions_and_the_densities(tmp_path):
     result, sources = case_of(tmp_path / "in")
-    on_images, of_breasts = author(result, sources, tmp_path / "out", [MEASUREMENT_REPORT])
-    groups = highdicom.sr.srread(on_images.path).content.get_planar_roi_measurement_groups()
+    findings, of_images, of_breasts = author(result, sources, tmp_path / "out", [MEASUREMENT_REPORT])
+    groups = [
+        group
+        for item in (findings, of_images)
+        for group in highdicom.sr.srread(item.path).content.get_planar_roi_measurement_groups()
+    ]
     marks = result.marks
     assert len(groups) == len(marks) + len(result.images) == 16
     for group, (image, finding) in zip(groups[:12], marks, strict=True):
@@ -93,10 +98,9 @@ def test_highdicom_reads_the_regions_and_the_densities(tmp_path):
     assert right.get_qualitative_evaluations()[0].value.meaning == "Heterogeneously dense"
 
 
-def test_coordinates_come_first_below_the_number_of_a_breast(tmp_path):
-    """OHIF reads no further, and breaks off without them; both views of the breast are there."""
+def test_the_number_of_a_breast_rests_on_the_regions_of_its_views(tmp_path):
     result, sources = case_of(tmp_path / "in")
-    _, of_breasts = author(result, sources, tmp_path / "out", [MEASUREMENT_REPORT])
+    *_, of_breasts = author(result, sources, tmp_path / "out", [MEASUREMENT_REPORT])
     for side, items in zip("RL", groups_of(of_breasts.path).values(), strict=True):
         (density,) = [item for item in items if item.ValueType == "NUM"]
         assert {(item.ValueType, item.RelationshipType) for item in density.ContentSequence} == {
@@ -123,8 +127,8 @@ def test_breasts_without_a_region_have_their_density_all_the_same(tmp_path):
 def test_what_a_viewer_takes_over(tmp_path, variant):
     """The tool's name in front, the name as a comment, the area first, and the outline of the region below it again."""
     result, sources = case_of(tmp_path / "in", variant)
-    on_images, of_breasts = author(result, sources, tmp_path / "out", [MEASUREMENT_REPORT], options=TRACKED)
-    groups = groups_of(on_images.path)
+    findings, of_images, of_breasts = author(result, sources, tmp_path / "out", [MEASUREMENT_REPORT], options=TRACKED)
+    groups = groups_of(findings.path) | groups_of(of_images.path)
     assert len(groups) == 16
     assert list(groups)[:2] == [f"{TOOL}:R CC mass 1", f"{TOOL}:R CC cluster 1"]
     for identifier, items in groups.items():
@@ -166,7 +170,7 @@ def test_a_revision_names_what_it_replaces(tmp_path):
     result, sources = case_of(tmp_path / "in")
     first = author(result, sources, tmp_path / "a", [MEASUREMENT_REPORT])
     predecessors = {item.slot: item for item in first}
-    assert list(predecessors) == ["measurement-report/images", "measurement-report/breasts"]
+    assert list(predecessors) == [f"measurement-report/{key}" for key in ("findings", "images", "breasts")]
     second = author(
         replace(result, revision=2), sources, tmp_path / "b", [MEASUREMENT_REPORT], predecessors=predecessors
     )
