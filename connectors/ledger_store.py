@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from reread.analytics.errors import LedgerError
 from reread.connectors.ledger_migrations import migrate
@@ -82,7 +83,7 @@ class LedgerStore:
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        """A transaction that sees one moment."""
+        """A transaction that sees one moment, however many statements it has."""
         with self._transaction("BEGIN") as connection:
             yield connection
 
@@ -95,11 +96,16 @@ class LedgerStore:
             with self._engine.connect() as connection:
                 if connection.dialect.name == "sqlite":
                     _begin(connection, begin)
+                elif begin == "BEGIN":
+                    # a writer must not have it: its view of things would be older than its lock
+                    connection.execution_options(isolation_level="REPEATABLE READ")
                 yield connection
                 connection.commit()
         except DBAPIError as error:
             # the statement's parameters stay out of the text
             raise LedgerError(f"the ledger does not answer: {type(error.orig).__name__}: {error.orig}") from error
+        except NoConnectionFree as error:
+            raise LedgerError("the ledger does not answer: all connections are busy") from error
 
     def _create(self) -> None:
         with self._write() as connection:
@@ -142,11 +148,33 @@ def _patiently(action: Callable[[], object]) -> None:
         time.sleep(_NAP_S)
 
 
+def _libpq(url: URL) -> dict[str, object]:
+    """What we ask of PostgreSQL: as durable as SQLite, as patient, and no waiting for a server that is gone."""
+    if not url.get_driver_name().startswith("psycopg"):
+        return {}
+    return {
+        "application_name": "reread",
+        "connect_timeout": 10,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": int(_BUSY_S * 1000),
+        "options": f"-c lock_timeout={int(_BUSY_S * 1000)} -c synchronous_commit=on",
+    }
+
+
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
+            return create_engine(
+                parsed,
+                pool_pre_ping=True,
+                pool_size=8,
+                max_overflow=24,
+                isolation_level="READ COMMITTED",
+                connect_args={name: value for name, value in _libpq(parsed).items() if name not in parsed.query},
+            )
     except ModuleNotFoundError as error:
         raise LedgerError(f"the ledger's database needs the Python package {error.name}: install it") from error
     except SQLAlchemyError:  # its text quotes the URL, and with it the password

@@ -5,20 +5,59 @@ from __future__ import annotations
 from sqlalchemy import (
     Boolean,
     Column,
+    Dialect,
     Double,
     ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
-    String,
     Table,
-    Text,
+    TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy import String as _SqlString
+from sqlalchemy import Text as _SqlText
 
 SCHEMA_VERSION = 3
 
 METADATA = MetaData()
+
+
+class String(TypeDecorator[str]):
+    """A text of at most so many characters; PostgreSQL refuses a longer one, SQLite keeps it.
+
+    What a file or a peer says can hold anything. What no database takes (NUL, halves of surrogates) is left out or
+    spelled, and what is too long is cut, so that a strange header never keeps an object from being booked.
+    """
+
+    impl = _SqlString
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """The text as every database takes it."""
+        return None if value is None else _plain(value)[: self.length]
+
+
+class Text(TypeDecorator[str]):
+    """A text of any length, else as `String`."""
+
+    impl = _SqlText
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """The text as every database takes it."""
+        return None if value is None else _plain(value)
+
+
+def _plain(text: str) -> str:
+    if "\0" in text:
+        text = text.replace("\0", "")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
 
 _UID = String(64)
 

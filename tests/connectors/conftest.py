@@ -38,8 +38,23 @@ def clock() -> Clock:
     return Clock()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that says ``EVERY_LEDGER = True`` runs on SQLite and on a PostgreSQL server."""
+    if "ledger_url" in metafunc.fixturenames and getattr(metafunc.module, "EVERY_LEDGER", False):
+        metafunc.parametrize("ledger_url", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of an empty ledger."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        url: str = request.getfixturevalue("postgres").database()
+        return url
+    return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+
+
+@pytest.fixture
+def ledger(ledger_url: str, clock: Clock) -> Iterator[Ledger]:
     """An empty ledger that goes by that clock."""
-    with open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", clock) as opened:
+    with open_ledger(ledger_url, clock) as opened:
         yield opened

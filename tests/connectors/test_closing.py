@@ -17,6 +17,7 @@ from reread.connectors.ledger_announcements import Held, ProcedureStep
 from reread.connectors.ledger_records import CohortKey, Instance, StudyRevision
 from reread.connectors.states import InstanceState, StepStatus, StudyState
 
+EVERY_LEDGER = True
 QUIET = ClosingPolicy(ClosingRules(quiet_s=100.0, in_progress_s=3600.0))
 KEY = CohortKey("SENDER", "X_MULTIPATIENT")
 
@@ -169,8 +170,8 @@ def test_one_step_of_two_studies_closes_both(ledger, closer):
     assert closer.close() == (StudyRevision("1.2", 1), StudyRevision("1.3", 1))
 
 
-def test_steps_outlive_the_process(tmp_path):
-    url = f"sqlite:///{tmp_path / 'l.sqlite'}"
+def test_steps_outlive_the_process(ledger_url):
+    url = ledger_url
     step = replace(in_progress(), started="20260102083000", series_count=1, instances=frozenset(uids(1, 2)))
     with open_ledger(url) as ledger:
         assert ledger.create_step(step) and not ledger.create_step(step)
@@ -283,8 +284,8 @@ def test_an_image_that_comes_between_judging_and_closing_keeps_the_study_open(le
     assert state(ledger)[0] is StudyState.OPEN
 
 
-def test_several_closers_close_each_study_once(tmp_path, clock):
-    url = f"sqlite:///{tmp_path / 'l.sqlite'}"
+def test_several_closers_close_each_study_once(ledger_url, clock):
+    url = ledger_url
     with open_ledger(url, clock) as ledger:
         for number in range(30):
             arrive(ledger, 1, study=f"1.{number + 2}")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
@@ -17,9 +18,10 @@ from reread.connectors.closing import CaseCloser
 from reread.connectors.completeness import ClosingPolicy, ClosingRules
 from reread.connectors.ledger import Ledger, open_ledger
 from reread.connectors.ledger_records import Instance, Measurement, Outcome, StudyRevision
-from reread.connectors.ledger_tables import METADATA
+from reread.connectors.ledger_tables import INSTANCES, METADATA
 from reread.connectors.states import DeliveryState, InstanceState, StudyState
 
+EVERY_LEDGER = True
 START = datetime(2026, 1, 2, 3, tzinfo=UTC)
 
 
@@ -175,13 +177,13 @@ def test_rejections_are_booked_once(ledger):
     assert [item.reason for item in ledger.rejections()] == [Reason.EMPTY, Reason.NOT_DICOM]
 
 
-def test_crash_recovery(ledger, tmp_path, clock):
+def test_crash_recovery(ledger, ledger_url, clock):
     ledger.add_instance(image())
     ledger.close_study("1.2", "test")
     ledger.start_studies(["1.2"], "run")
     deliver(ledger)
     ledger.mark_sending(ledger.pending_deliveries(clock.now))
-    with open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", clock) as again:
+    with open_ledger(ledger_url, clock) as again:
         assert again.studies_to_measure() == () and again.pending_deliveries(clock.now) == ()
         recovery = again.recover()
         assert (recovery.studies, recovery.deliveries) == (1, 1)
@@ -248,16 +250,15 @@ def _add_many(url, start):
             ledger.add_instance(image(number % 60))
 
 
-def test_several_processes(tmp_path):
-    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+def test_several_processes(ledger_url):
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_add_many, args=(url, start)) for start in (0, 20, 40)]
+    workers = [context.Process(target=_add_many, args=(ledger_url, start)) for start in (0, 20, 40)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    with open_ledger(url) as ledger:
+    with open_ledger(ledger_url) as ledger:
         assert len(ledger.known_instances("1.2")) == 60
         assert ledger.counts().duplicates == 60 and ledger.counts().studies[StudyState.OPEN] == 1
 
@@ -283,6 +284,31 @@ def test_refuses_a_ledger_that_would_be_forgotten():
 def test_the_schema_compiles_for_postgresql():
     for table in METADATA.sorted_tables:
         assert str(CreateTable(table).compile(dialect=postgresql.dialect())).strip().startswith("CREATE TABLE")
+
+
+def test_a_reader_sees_one_moment(ledger, ledger_url):
+    """Open cases are asked for with five statements; what arrives between two of them must not tear the answer."""
+    ledger.add_instance(image(1))
+    with ledger._read() as connection, open_ledger(ledger_url) as other:
+        query = select(func.count()).select_from(INSTANCES)
+        assert connection.execute(query).scalar_one() == 1
+        other.add_instance(image(2))
+        assert connection.execute(query).scalar_one() == 1
+    with ledger._read() as connection:
+        assert connection.execute(query).scalar_one() == 2
+
+
+def test_texts_that_a_database_does_not_take_do_not_keep_an_object_out(ledger):
+    strange = replace(image(), modality="M\0G" * 20, study_date="2026\0", source="p" * 200, detail="a\0\ud800é")
+    assert ledger.add_instance(strange) is Outcome.NEW
+    assert ledger.add_instance(strange) is Outcome.DUPLICATE
+    ledger.close_study("1.2", "test")
+    ((found,),) = (work.instances for work in ledger.studies_to_measure())
+    assert (found.study_date, found.source, found.detail) == ("2026", "p" * 64, "a\\ud800é")
+    long = "1." + "2" * 100
+    assert ledger.reject("r/\0", Reason.NOT_DICOM, "d\0", sop_instance_uid=long, study_instance_uid=long)
+    assert ledger.rejections()[0].sop_instance_uid == long[:64]
+    assert ledger.known_instances(long) == {long[:64]}
 
 
 def test_large_sizes_survive(ledger):

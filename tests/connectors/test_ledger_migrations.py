@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from reread.analytics.errors import LedgerError
@@ -17,6 +15,7 @@ from reread.connectors.ledger_migrations import added_columns
 from reread.connectors.ledger_tables import SCHEMA_VERSION
 from reread.connectors.states import StudyState
 
+EVERY_LEDGER = True
 VERSION_1 = """
 CREATE TABLE ledger_schema (version INTEGER NOT NULL, PRIMARY KEY (version));
 CREATE TABLE study_revisions (
@@ -71,25 +70,44 @@ EVIDENCE = {
 }
 
 
+def execute(url: str, *statements: str, **values: object) -> list[tuple[object, ...]]:
+    """Run statements past the ledger; the rows of the last."""
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            for statement in statements:
+                result = connection.execute(text(statement), values)
+            return [tuple(row) for row in result] if result.returns_rows else []
+    finally:
+        engine.dispose()
+
+
 @pytest.fixture
-def old(tmp_path: Path) -> str:
-    path = tmp_path / "ledger.sqlite"
-    connection = sqlite3.connect(path)
-    connection.executescript(VERSION_1)
+def old(ledger_url: str) -> str:
+    script = VERSION_1
+    if ledger_url.startswith("postgresql"):
+        script = script.replace("DOUBLE", "DOUBLE PRECISION").replace("number INTEGER", "number SERIAL")
+    execute(ledger_url, *(one for one in script.split(";") if one.strip()))
     studies = [(uid, "closed", sentence) for uid, (sentence, _) in EVIDENCE.items()] + [("1.6", "open", "")]
     for uid, state, sentence in studies:
-        connection.execute(
-            "INSERT INTO study_revisions VALUES (?, 1, 'w', '20260102', ?, 0, ?, '', '', '', 1.0, 2.0, NULL, 3.0)",
-            (uid, state, sentence),
+        execute(
+            ledger_url,
+            "INSERT INTO study_revisions VALUES (:uid, 1, 'w', '20260102', :state, false, :sentence, '', '', '', 1.0, "
+            "2.0, NULL, 3.0)",
+            uid=uid,
+            state=state,
+            sentence=sentence,
         )
-        connection.execute(
-            "INSERT INTO instances VALUES (NULL, ?, 'd', '1.9', '1.8', ?, 1, 'w', '20260102', 'MG', '1.2', 'p', 10, "
-            "'f', 'pacs', 'received', '', '', 2.0, 1)",
-            (f"{uid}.1", uid),
+        execute(
+            ledger_url,
+            "INSERT INTO instances (sop_instance_uid, dataset_digest, sop_class_uid, series_instance_uid, "
+            "study_instance_uid, revision, woman, study_date, modality, transfer_syntax_uid, path, size_bytes, digest, "
+            "source, state, reason, detail, received_at, times_received) VALUES (:image, 'd', '1.9', '1.8', :uid, 1, "
+            "'w', '20260102', 'MG', '1.2', 'p', 10, 'f', 'pacs', 'received', '', '', 2.0, 1)",
+            image=f"{uid}.1",
+            uid=uid,
         )
-    connection.commit()
-    connection.close()
-    return f"sqlite:///{path}"
+    return ledger_url
 
 
 def test_an_old_ledger_is_used_on(old):
@@ -120,17 +138,17 @@ def structure(url):
     return tables
 
 
-def test_an_old_ledger_becomes_what_a_new_one_is(old, tmp_path):
+def test_an_old_ledger_becomes_what_a_new_one_is(old, tmp_path, request):
     """Nothing that a table or an index got since version 1 is missing."""
-    new = f"sqlite:///{tmp_path / 'new.sqlite'}"
+    server = old.startswith("postgresql")
+    new = request.getfixturevalue("postgres").database() if server else f"sqlite:///{tmp_path / 'new.sqlite'}"
     for url in (old, new):
         open_ledger(url).close()
     assert structure(old) == structure(new)
 
 
-def test_a_study_that_version_2_left_measured_for_ever_is_partial(tmp_path):
-    path = tmp_path / "ledger.sqlite"
-    url = f"sqlite:///{path}"
+def test_a_study_that_version_2_left_measured_for_ever_is_partial(ledger_url):
+    url = ledger_url
     endings = {
         "1.1": ("committed", "given_up"),
         "1.2": ("committed", "failed"),
@@ -148,20 +166,22 @@ def test_a_study_that_version_2_left_measured_for_ever_is_partial(tmp_path):
                     destination="pacs",
                     path="r.dcm",
                 )
-    connection = sqlite3.connect(path)
     for study, states in endings.items():
-        connection.execute(
-            "INSERT INTO study_revisions VALUES (?, 1, 'w', '20260102', ?, 0, '', '', '', '', 1.0, 2.0, 2.5, 3.0, "
-            "'quiet', NULL)",
-            (study, "delivered" if states == ("committed",) else "measured"),
+        execute(
+            url,
+            "INSERT INTO study_revisions VALUES (:study, 1, 'w', '20260102', :state, false, '', '', '', '', 1.0, 2.0, "
+            "2.5, 3.0, 'quiet', NULL)",
+            study=study,
+            state="delivered" if states == ("committed",) else "measured",
         )
         for number, state in enumerate(states):
-            connection.execute(
-                "UPDATE deliveries SET state = ? WHERE sop_instance_uid = ?", (state, f"{study}.{number}")
+            execute(
+                url,
+                "UPDATE deliveries SET state = :state WHERE sop_instance_uid = :uid",
+                state=state,
+                uid=f"{study}.{number}",
             )
-    connection.execute("DROP TABLE unwritten_results")
-    connection.execute("UPDATE ledger_schema SET version = 2")
-    connection.commit()
+    execute(url, "DROP TABLE unwritten_results", "DROP TABLE events", "UPDATE ledger_schema SET version = 2")
     with open_ledger(url) as ledger:
         assert {study: ledger.study_work(study, 1).state for study in endings} == {
             "1.1": StudyState.PARTIAL,
@@ -170,9 +190,8 @@ def test_a_study_that_version_2_left_measured_for_ever_is_partial(tmp_path):
             "1.4": StudyState.DELIVERED,
         }
         assert ledger.unwritten() == ()
-    assert {row[0] for row in connection.execute("SELECT changed_at FROM study_revisions")} == {3.0}
-    assert connection.execute("SELECT version FROM ledger_schema").fetchone() == (SCHEMA_VERSION,)
-    connection.close()
+    assert set(execute(url, "SELECT changed_at FROM study_revisions")) == {(3.0,)}
+    assert execute(url, "SELECT version FROM ledger_schema") == [(SCHEMA_VERSION,)]
 
 
 def test_several_processes_open_it_at_once(old):
@@ -186,15 +205,11 @@ def test_several_processes_open_it_at_once(old):
 
 @pytest.mark.parametrize("version", [0, SCHEMA_VERSION + 1])
 def test_other_versions_are_refused_and_not_touched(old, version):
-    path = old.removeprefix("sqlite:///")
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE ledger_schema SET version = ?", (version,))
-    connection.commit()
+    execute(old, "UPDATE ledger_schema SET version = :version", version=version)
+    before = structure(old)
     with pytest.raises(LedgerError, match=f"schema version {version}, this program needs {SCHEMA_VERSION}"):
         open_ledger(old)
-    assert "closed_by" not in {row[1] for row in connection.execute("PRAGMA table_info(study_revisions)")}
-    assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'cohorts'").fetchall()
-    connection.close()
+    assert structure(old) == before
 
 
 @pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["sqlite", "postgresql"])

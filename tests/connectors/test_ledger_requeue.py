@@ -14,6 +14,7 @@ from reread.connectors.ledger_results import WrittenResult
 from reread.connectors.ledger_unwritten import WRITING_ATTEMPTS
 from reread.connectors.states import DeliveryState, InstanceState, StudyState
 
+EVERY_LEDGER = True
 DONE = {"algorithm": "cad", "version": "1", "parameters_digest": "p"}
 ALL = Selection()
 

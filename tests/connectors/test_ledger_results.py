@@ -10,13 +10,14 @@ from made_nights import night_plan, phantom_file, take_in
 from reread.connectors.ledger import open_ledger
 from reread.connectors.ledger_results import WrittenResult
 
+EVERY_LEDGER = True
 REPORT = WrittenResult("2.25.1.1", "2.25.3", "2.25.4", "2.25.1", 1, "an-analysis", "cad", "", "-legacy", "r/1.dcm")
 
 
 @pytest.fixture
-def site(tmp_path):
+def site(tmp_path, ledger_url):
     """A ledger with two studies."""
-    plan = night_plan(tmp_path / "data")
+    plan = night_plan(tmp_path / "data", ledger_url=ledger_url)
     with open_ledger(plan.ledger_url) as ledger:
         for study in ("2.25.1", "2.25.2"):
             take_in(plan, ledger, [phantom_file(tmp_path / f"{study}.dcm", study=study)])
