@@ -112,7 +112,7 @@ class Canvas:
 
     def cross(self, x: float, y: float, colour: Colour) -> None:
         """A small upright cross."""
-        arm = 4.0 * self.stroke_px
+        arm = 3.0 * self.stroke_px
         self.line(np.array([(x - arm, y), (x + arm, y)]), colour)
         self.line(np.array([(x, y - arm), (x, y + arm)]), colour)
 

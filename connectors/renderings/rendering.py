@@ -15,6 +15,7 @@ from pydicom.uid import UID
 from reread.analytics.errors import InputError
 from reread.connectors.dicom_parts import identify, parse, quiet_reading, read_bytes
 from reread.connectors.mammogram_header import text
+from reread.connectors.mammograms import read_header
 from reread.connectors.picture_files import save_png
 from reread.connectors.renderings import presentation
 from reread.connectors.renderings.canvas import Canvas, Hanging
@@ -141,7 +142,7 @@ def _state(path: Path, state: Dataset, work: _Work) -> None:
         where = presentation.hanging(state, image, *shown.shape)
         canvas = Canvas(where.picture(shown, work.height_px))
         presentation.draw(canvas, state, image, where)
-        _save(work, path, f"-{_view(image)}", canvas)
+        _save(work, path, f"-{_view(image, work.images[uid])}", canvas)
     work.problems += [f"{name} left out" for name in presentation.left_out(state)]
 
 
@@ -158,7 +159,7 @@ def _segmentation(path: Path, dataset: Dataset, work: _Work) -> None:
             work.problems.append("a segment has not the size of its image")
             continue
         draw_segments(canvas, here, where)
-        _save(work, path, f"-{_view(image)}", canvas)
+        _save(work, path, f"-{_view(image, work.images[uid])}", canvas)
 
 
 def _report(path: Path, work: _Work, *, every_image: bool) -> None:
@@ -176,7 +177,7 @@ def _report(path: Path, work: _Work, *, every_image: bool) -> None:
             continue
         canvas, where = _plain(image, work.height_px)
         draw_marks(canvas, tuple(mark for mark in marks if mark.sop_instance_uid == uid), where)
-        _save(work, path, f"-{_view(image)}", canvas)
+        _save(work, path, f"-{_view(image, work.images[uid])}", canvas)
 
 
 def _named(uid: str, work: _Work) -> Dataset | None:
@@ -218,10 +219,14 @@ def _overlays(canvas: Canvas, image: Dataset, where: Hanging) -> None:
         canvas.pixels[seam], canvas.pixels[strokes] = 0, 255
 
 
-def _view(image: Dataset) -> str:
-    """Side and view for the name of a file, of letters and digits only."""
-    named = text(image, "ImageLaterality") or text(image, "Laterality")
-    return "".join(letter for letter in f"{named}{text(image, 'ViewPosition')}" if letter.isalnum()) or "image"
+def _view(image: Dataset, path: Path) -> str:
+    """Side and view for the name of a file, as measuring reads them; of another image what its attributes say."""
+    try:
+        header = read_header(path)
+        named = f"{header.laterality.value}{header.view.value}"
+    except InputError:
+        named = f"{text(image, 'ImageLaterality') or text(image, 'Laterality')}{text(image, 'ViewPosition')}"
+    return "".join(letter for letter in named if letter.isalnum()) or "image"
 
 
 def _save(work: _Work, path: Path, suffix: str, canvas: Canvas) -> None:

@@ -38,10 +38,11 @@ def report_marks(root: Node) -> tuple[ReportMark, ...]:
     Findings whose rendering intent is Not for Presentation (111152, PS3.16 CID 6034) are left out, with all below them.
     """
     library = {node.path: node.sop_instance_uid for node in root.walk() if node.sop_instance_uid}
-    return tuple(_below(root, "", library))
+    return tuple(_below(root, "", False, library))
 
 
-def _below(node: Node, finding: str, library: dict[tuple[int, ...], str]) -> Iterator[ReportMark]:
+def _below(node: Node, finding: str, inside: bool, library: dict[tuple[int, ...], str]) -> Iterator[ReportMark]:
+    """`inside`: below a finding of one image, as the calcifications of a cluster are; only the whole is named."""
     if any(child.value == _NOT_FOR_PRESENTATION for child in node.named(c.RENDERING_INTENT)):
         return
     own = _called(node)
@@ -53,10 +54,13 @@ def _below(node: Node, finding: str, library: dict[tuple[int, ...], str]) -> Ite
             (found for item in child.children if (found := item.sop_instance_uid or library.get(item.target, ""))), ""
         )
         concept = child.concept.meaning if child.concept else ""
-        yield ReportMark(uid, child.graphic_type, child.points, concept, finding, bool(own) and child is centre)
+        yield ReportMark(
+            uid, child.graphic_type, child.points, concept, finding, bool(own) and not inside and child is centre
+        )
+    inside = inside or node.name == c.SINGLE_IMAGE_FINDING.value
     for child in node.children:
         if child.value_type != "SCOORD":
-            yield from _below(child, finding, library)
+            yield from _below(child, finding, inside, library)
 
 
 def _called(node: Node) -> str:
