@@ -232,7 +232,79 @@ def under_code(ds: Dataset) -> None:
     named(valued(ds, COMPOSITION), "111046").RelationshipType = "CONTAINS"
 
 
+def image_item(relationship: str, sop_class_uid: str, *, wanted: str = "") -> Dataset:
+    reference = Dataset()
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = sop_class_uid, IMAGES[0]
+    item = Dataset()
+    item.RelationshipType, item.ValueType, item.ReferencedSOPSequence = relationship, "IMAGE", [reference]
+    if wanted:
+        item.ConceptNameCodeSequence = [coded(Code(wanted, "DCM", "x"))]
+    return item
+
+
+def interval_beside_date(ds: Dataset) -> None:
+    impression = named(ds, "111034")
+    place = next(at for at, item in enumerate(impression.ContentSequence) if concept(item) == "111054")
+    impression.ContentSequence.insert(place, copy.deepcopy(named(ds, "111055")))
+
+
+def path_by_value(ds: Dataset) -> None:
+    named(valued(ds, MASS), "121055").ContentSequence = [image_item("SELECTED FROM", MAMMOGRAM)]
+
+
+def segmented(wanted: str, sop_class_uid: str) -> Spoil:
+    def spoil(ds: Dataset) -> None:
+        area = named(valued(ds, MASS), wanted)
+        frame = image_item("INFERRED FROM", sop_class_uid, wanted="121214")
+        area.ContentSequence = [frame, *(area.get("ContentSequence") or [])]
+
+    return spoil
+
+
+def regions_of_two_images(ds: Dataset) -> None:
+    quality = valued(ds, "111101")
+    place = next(at for at, item in enumerate(quality.ContentSequence) if concept(item) == "111030")
+    other = copy.deepcopy(quality.ContentSequence[place])
+    other.ContentSequence[0].ReferencedContentItemIdentifier = [1, 2, 2]
+    quality.ContentSequence.insert(place, other)
+
+
+def shapes_and_margins(ds: Dataset) -> None:
+    shapes = [item for item in walk(ds) if concept(item) == "107644003" and concept(above(ds, item)) == "111059"]
+    shapes[0].ConceptNameCodeSequence = [coded(Code("112233002", "SCT", "Margin"))]
+
+
+def difference_in_other_units(ds: Dataset) -> None:
+    difference = next(
+        item
+        for item in walk(ds)
+        if item.get("ValueType") == "NUM"
+        and sum("ReferencedContentItemIdentifier" in part for part in item.get("ContentSequence") or []) == 2
+    )
+    unit(difference, "cm")
+
+
+def quoted_from_a_device(ds: Dataset) -> None:
+    kind = Dataset()
+    kind.RelationshipType, kind.ValueType = "HAS OBS CONTEXT", "CODE"
+    kind.ConceptNameCodeSequence = [coded(Code("121005", "DCM", "Observer Type"))]
+    kind.ConceptCodeSequence = [coded(Code("121007", "DCM", "Device"))]
+    valued(ds, MASS).ContentSequence.append(kind)
+
+
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 MORE: list[tuple[str, Spoil, str]] = [
+    ("a follow-up by interval and by date", interval_beside_date, "TID4002-8"),
+    ("a follow-up on the day of the study", sets(name("111054"), Date="20260102"), "TID4002-9"),
+    ("the image of a path by value", path_by_value, "TID4011-4"),
+    ("an area of a segmentation", segmented("42798000", SEGMENTATION), "TID4011-5"),
+    ("an area told in two ways", segmented("131184002", SEGMENTATION), "TID1401-2"),
+    ("an area of a segmentation that is none", segmented("42798000", MAMMOGRAM), "TID1401-5"),
+    ("regions of bad quality on two images", regions_of_two_images, "TID4006-20"),
+    ("a change between two kinds of value", shapes_and_margins, "TID4005-15"),
+    ("a difference in other units than its values", difference_in_other_units, "TID4005-12"),
+    ("a tracking identifier of two lines", sets(name("112039"), TextValue="place\n1"), "TID4108-1"),
+    ("quoted from a device without UID", quoted_from_a_device, "TID1004-1"),
     (
         "another root template",
         lambda ds: setattr(ds.ContentTemplateSequence[0], "TemplateIdentifier", "1500"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from broken_reports import (
     code,
     named,
     nested_under_text,
+    quoted_from_a_device,
     removed,
     valued,
     walk,
@@ -146,6 +148,43 @@ def test_an_outline_without_inside_is_worth_a_notice(tmp_path, whole, count):
     found = check_file(spoiled(whole, spoil, tmp_path), FACTS)
     assert found.violations == ()
     assert {item.rule for item in found.notices} == {"TID4008-1"}
+
+
+def test_a_feature_has_a_geometry_in_each_of_its_views(tmp_path, whole):
+    """TID 4005 row 10 is 1-n: what must be the same image is so within one geometry."""
+
+    def spoil(ds: Dataset) -> None:
+        feature = named(ds, "111015")
+        places = [at for at, item in enumerate(feature.ContentSequence) if item.get("ValueType") == "SCOORD"]
+        second = copy.deepcopy([feature.ContentSequence[at] for at in places])
+        for item in second:
+            item.ContentSequence[0].ReferencedContentItemIdentifier = [1, 2, 2]
+        feature.ContentSequence = [
+            *feature.ContentSequence[: places[-1] + 1],
+            *second,
+            *feature.ContentSequence[places[-1] + 1 :],
+        ]
+        # findings below it have moved behind three more items
+        for item in walk(ds):
+            target = item.get("ReferencedContentItemIdentifier")
+            if target is not None and len(target) > 4 and list(target[:2]) == [1, 3]:
+                removed(ds, item)
+
+    path = spoiled(whole, spoil, tmp_path)
+    assert not {rule for rule in rules(path) if rule.startswith("TID4021")}
+
+
+def test_quoted_context_is_known_by_its_rows(tmp_path, whole):
+    """TID 4022 row 3: TID 1001 with a device that is whole."""
+
+    def spoil(ds: Dataset) -> None:
+        quoted_from_a_device(ds)
+        device = Dataset()
+        device.RelationshipType, device.ValueType, device.UID = "HAS OBS CONTEXT", "UIDREF", "2.25.5"
+        device.ConceptNameCodeSequence = [coded(Code("121012", "DCM", "Device Observer UID"))]
+        valued(ds, MASS).ContentSequence.append(device)
+
+    assert rules(spoiled(whole, spoil, tmp_path)) == set()
 
 
 def test_a_private_number_with_its_derivation_is_an_extension(tmp_path, whole):
