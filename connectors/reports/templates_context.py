@@ -122,10 +122,12 @@ TABLE: tuple[Row, ...] = (
     entry((1006, "3", 0), "", "", UC, "1", _subject("fetus"), includes=1008),
     entry((1006, "4", 0), "", "", UC, "1", _subject("specimen"), includes=1009),
     entry((1006, "5", 0), "", "", UC, "1", _subject("device"), includes=1010),
-    # TID 1007 Subject Context, Patient; row 3, the Subject ID, is left to the extension that the template allows: the
-    # edition prints a CODE, where an identifier can only be the TEXT of the editions before it
+    # TID 1007 Subject Context, Patient
     entry((1007, "1", 0), "", "UIDREF", U, concept=dcm("121028")),
     entry((1007, "2", 0), "", "PNAME", MC, "1", _NEEDED, concept=dcm("121029")),
+    # the edition prints a CODE; an identifier is a TEXT in the editions before, in TID 1008 and wherever one is written
+    entry((1007, "3", 0), "", "CODE", MC, "1", _NEEDED, concept=dcm("121030")),
+    entry((1007, "3t", 0), "", "TEXT", MC, "1", _NEEDED, concept=dcm("121030")),
     entry((1007, "4", 0), "", "DATE", U, concept=dcm("121031")),
     entry((1007, "5", 0), "", "CODE", U, concept=dcm("121032"), value_sets=(7455,)),
     entry(

@@ -309,6 +309,11 @@ def without_numbers(ds: Dataset) -> None:
     removed(ds, named(groups(ds)[0], "103339001"))
 
 
+def about_a_patient(ds: Dataset) -> None:
+    ds.ContentSequence = [item for item in ds.ContentSequence if concept(item) not in ("121024", "121039", "121041")]
+    ds.ContentSequence = [*ds.ContentSequence, text_item("121030", "HAS OBS CONTEXT")]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -321,9 +326,10 @@ def without_numbers(ds: Dataset) -> None:
         adds(of_group(3, "103339001"), value_map("INFERRED FROM", "1.2.840.10008.5.1.4.1.1.67")),
         lambda ds: setattr(ds.ConceptNameCodeSequence[0], "CodingSchemeDesignator", "99PEER"),
         removes(anywhere("111028")),
+        about_a_patient,
     ],
     ids=["as made", "groups unnamed", "any order", "no numbers", "half a time point", "a comment", "value map",
-         "a private title", "no library"],
+         "a private title", "no library", "the ID of a patient"],
 )  # fmt: skip
 def test_what_the_rows_allow_is_accepted(tmp_path, good, change: Spoil):
     made = copy.deepcopy(good)
