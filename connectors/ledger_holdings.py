@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, insert, select
+from sqlalchemy import and_, func, insert, select, update
 
 from reread.connectors.ledger_store import LedgerStore
-from reread.connectors.ledger_tables import INSTANCES, RESULTS
+from reread.connectors.ledger_tables import INSTANCES, MARKS, RESULTS
 from reread.connectors.states import InstanceState
 
 _I, _R = INSTANCES.c, RESULTS.c
@@ -44,6 +44,16 @@ class HeldObject:
     dataset_digest: str
     path: str
     """relative to the spool"""
+    number: int = 0
+    """in order of arrival"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far somebody who follows the numbers has come."""
+
+    number: int = 0
+    note: str = ""
 
 
 class Holdings(LedgerStore):
@@ -106,12 +116,27 @@ class Holdings(LedgerStore):
             rows = connection.execute(query).all()
         return tuple(Holding(row.number, row.path) for row in rows), rows[-1].number if rows else number
 
-    def held_of_classes(self, sop_class_uids: Collection[str]) -> tuple[HeldObject, ...]:
-        """Objects of these SOP classes, in order of arrival; of those with one UID the first that came."""
+    def held_of_classes(self, sop_class_uids: Collection[str], after: int = 0) -> tuple[HeldObject, ...]:
+        """Objects of these SOP classes with higher numbers than `after`, in order of arrival."""
         columns = [_I[name] for name in HeldObject.__slots__]
-        query = select(*columns).where(_I.sop_class_uid.in_(sop_class_uids), _HELD).order_by(_I.number)
+        query = select(*columns).where(_I.number > after, _I.sop_class_uid.in_(sop_class_uids), _HELD)
+        query = query.order_by(_I.number)
         with self._read() as connection:
             return tuple(HeldObject(*row) for row in connection.execute(query))
+
+    def mark(self, name: str) -> Mark:
+        """How far `name` has come; nowhere, if it never said so."""
+        with self._read() as connection:
+            row = connection.execute(select(MARKS).where(MARKS.c.name == name)).first()
+        return Mark() if row is None else Mark(row.number, row.note)
+
+    def set_mark(self, name: str, mark: Mark) -> None:
+        """Note how far `name` has come, durably."""
+        with self._write() as connection:
+            values = {"number": mark.number, "note": mark.note}
+            done = connection.execute(update(MARKS).where(MARKS.c.name == name).values(**values))
+            if not done.rowcount:
+                connection.execute(insert(MARKS).values(name=name, **values))
 
     def written_here(self, sop_instance_uids: Collection[str]) -> frozenset[str]:
         """Those of these UIDs that name results of our own."""

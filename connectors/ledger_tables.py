@@ -325,3 +325,11 @@ EVENTS = Table(
     Column("detail", Text, nullable=False),
     Index("events_by_study", "study_instance_uid", "revision"),
 )
+
+MARKS = Table(
+    "marks",  # since version 3: how far somebody who follows the numbers of instances has come
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("note", Text, nullable=False),
+)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from reread.analytics.errors import InputError
 from reread.analytics.schema_reports import REPORT_TABLES
 from reread.connectors.ledger import Ledger
-from reread.connectors.ledger_holdings import HeldObject
+from reread.connectors.ledger_holdings import HeldObject, Mark
 from reread.connectors.reports.report_reading import read_report
 from reread.connectors.reports.report_rows import READER, ReportSource, Row, report_rows, unread_rows
 from reread.connectors.warehouse import Warehouse
@@ -34,8 +34,10 @@ REPORT_CLASSES = frozenset(
     }
 )
 """Dose reports, procedure logs and the like are structured reports too, but say nothing of findings."""
+_MARK = "reports"
 _OUR_NAME = "Reread"
 _AT_A_TIME = 200
+_UIDS_IN_QUERY = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ def record_reports(ledger: Ledger, spool: Path, warehouse: Warehouse, run_id: st
     """Read the structured reports that came and that the warehouse does not know yet.
 
     A crash leaves reports that are read again; a repetition adds nothing. One that cannot be read has its row too.
+    Only what came since the last time is looked at: the ledger keeps a mark, which moves when rows are on the disk.
+    From the beginning it goes with another version of the reader, or when the rows written last are gone.
 
     Parameters
     ----------
@@ -78,21 +82,20 @@ def record_reports(ledger: Ledger, spool: Path, warehouse: Warehouse, run_id: st
     run_id
         Stands in every row.
     """
-    held = ledger.held_of_classes(REPORT_CLASSES)
-    if not held:
+    begun = ledger.mark(_MARK)
+    reader, _, part = begun.note.partition("\n")
+    if reader != READER or (part and not warehouse.has_reports(part)):
+        begun, part = Mark(), ""
+    last = ledger.last_instance()
+    if last == begun.number:
         return ReportCounts()
-    warehouse.prepare()
-    asked = f"SELECT DISTINCT report_uid, dataset_digest FROM reported_documents WHERE reader = '{READER}'"
-    known = set(warehouse.query(asked).rows)
-    first = {item.sop_instance_uid: item for item in reversed(held)}
-    new = [item for item in first.values() if (item.sop_instance_uid, item.dataset_digest) not in known]
+    new = _unknown(ledger.held_of_classes(REPORT_CLASSES, begun.number), warehouse)
     ours = ledger.written_here([item.sop_instance_uid for item in new])
     counts: Counter[str] = Counter()
     problems: list[str] = []
     now = datetime.now(UTC)
-    new.sort(key=lambda item: item.sop_instance_uid)
     for at in range(0, len(new), _AT_A_TIME):
-        group = new[at : at + _AT_A_TIME]
+        group = sorted(new[at : at + _AT_A_TIME], key=lambda item: item.sop_instance_uid)
         rows: dict[str, list[Row]] = {name: [] for name in REPORT_TABLES}
         for item in group:
             for name, found in _rows(item, spool, item.sop_instance_uid in ours, run_id, now).items():
@@ -103,7 +106,10 @@ def record_reports(ledger: Ledger, spool: Path, warehouse: Warehouse, run_id: st
         for name in ("reported_findings", "reported_density", "reported_items"):
             counts[name] += len(rows[name])
         tables = {name: pa.Table.from_pylist(rows[name], schema=schema) for name, schema in REPORT_TABLES.items()}
-        warehouse.record_reports(tables, part=_part(group))
+        part = _part(group)
+        warehouse.record_reports(tables, part=part)
+        ledger.set_mark(_MARK, Mark(max(item.number for item in group), f"{READER}\n{part}"))
+    ledger.set_mark(_MARK, Mark(last, f"{READER}\n{part}"))
     return ReportCounts(
         counts["read"],
         counts["own"],
@@ -113,6 +119,21 @@ def record_reports(ledger: Ledger, spool: Path, warehouse: Warehouse, run_id: st
         counts["reported_items"],
         tuple(problems),
     )
+
+
+def _unknown(held: Sequence[HeldObject], warehouse: Warehouse) -> list[HeldObject]:
+    """Those that have no rows by this reader: after a crash, or with an older ledger, some have."""
+    first = {item.sop_instance_uid: item for item in reversed(held)}
+    if not first:
+        return []
+    warehouse.prepare()
+    asked = f"SELECT DISTINCT report_uid, dataset_digest FROM reported_documents WHERE reader = '{READER}'"
+    if len(first) <= _UIDS_IN_QUERY:
+        # the door let no UID in that is more than digits and dots
+        asked += f" AND report_uid IN ({', '.join(repr(uid) for uid in first)})"
+    known = set(warehouse.query(asked).rows)
+    new = [item for item in first.values() if (item.sop_instance_uid, item.dataset_digest) not in known]
+    return sorted(new, key=lambda item: item.number)
 
 
 def _part(group: Sequence[HeldObject]) -> str:

@@ -101,6 +101,10 @@ class Warehouse:
         """The same for the reports of others, with the tables of `reread.analytics.schema_reports`."""
         return self._record(REPORT_TABLES, tables, "reported_documents", part)
 
+    def has_reports(self, part: str) -> bool:
+        """Whether the documents of this part are there."""
+        return any((self.root / "reported_documents").glob(f"year=*/{part}.parquet"))
+
     def _record(
         self, schemas: Mapping[str, pa.Schema], tables: Mapping[str, pa.Table], dated: str, part: str
     ) -> tuple[Path, ...]:
