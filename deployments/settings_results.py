@@ -104,7 +104,7 @@ class ReportGroup(SettingsGroup):
     """What a destination finds in its Mammography CAD SR; the last two are of other forms."""
 
     codes: CodeProfile = CodeProfile.SCT
-    """sct, or legacy: codes of SRT and SNM3 for workstations from before 2019."""
+    """sct, or legacy: codes of SRT and SNM3 for workstations from before 2019; snm3: views of images in SNM3 too."""
     certainty: bool = False
     """The score of each finding as Certainty of Finding, %."""
     outlines: bool = True

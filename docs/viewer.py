@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import io
 import itertools
 import json
 import shutil
@@ -28,10 +27,8 @@ from time import monotonic, sleep
 from typing import Any
 
 import httpx
-import pydicom
 import uvicorn
 import websockets
-from pydicom.dataset import Dataset
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -40,15 +37,10 @@ from starlette.routing import Route
 _PLUGINS = ("/usr/share/orthanc/plugins", "/usr/lib/orthanc")
 _WIDTH, _HEIGHT = 1400, 840
 _QUALITY = 85
-_SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 _CONFIG = """
 window.config = {
   routerBasename: '/', extensions: [], modes: [], showStudyList: true, maxNumberOfWebWorkers: 2,
   showLoadingIndicator: true, defaultDataSourceName: 'dicomweb', investigationalUseDialog: { option: 'never' },
-  // version 3.12 breaks off at a group of measurements without coordinates (density of a breast, TID 1501)
-  customizationService: [{ onBeforeSRAddMeasurement: {
-    $set: ({ measurement }) => (measurement.coords.length ? measurement : { ...measurement, coords: [{}] }),
-  } }],
   dataSources: [{
     namespace: '@ohif/extension-default.dataSourcesModule.dicomweb', sourceName: 'dicomweb',
     configuration: {
@@ -121,7 +113,7 @@ def _wait_for(url: str, limit_s: float = 30) -> None:
 
 
 def _site(viewer: Path, archive: str) -> Starlette:
-    client = httpx.AsyncClient(timeout=120)
+    client = httpx.AsyncClient(timeout=120, limits=httpx.Limits(max_keepalive_connections=0))
 
     async def proxy(request: Request) -> Response:
         asked = await client.request(
@@ -267,6 +259,12 @@ _SAY_YES = """(() => {
   found.forEach(e => e.click());
   return found.length;
 })()"""
+# the list of measurements at the right, which is folded away
+_SHOW_THE_LIST = """(() => {
+  const found = [...document.querySelectorAll('[data-cy="trackedMeasurements-btn"]')];
+  found.forEach(e => e.click());
+  return found.length;
+})()"""
 _THUMBNAILS = """[...document.querySelectorAll('[data-cy^="study-browser-thumbnail"]')].map(e => {
   const r = e.getBoundingClientRect();
   return {text: e.innerText.replace(/\\s+/g, ' '), x: r.x + r.width / 2, y: r.y + r.height / 2};
@@ -315,43 +313,14 @@ async def show(
             await asyncio.sleep(wait_s)
             if await browser.run(_SAY_YES):
                 await asyncio.sleep(wait_s)
+                await browser.run(_SHOW_THE_LIST)
+                await asyncio.sleep(2)
             shown.append(await _shown(browser, f"{number:02}-{_word(label)}"))
     return shown
 
 
 def _word(text: str) -> str:
     return "-".join("".join(c.lower() if c.isalnum() else " " for c in text).split())[:60]
-
-
-def _placed(content: bytes, spacings_mm: dict[str, list[float]]) -> bytes:
-    """A segmentation with what OHIF 3.12 reads without asking whether it is there.
-
-    That is Pixel Measures, here those of the source image, and a plane orientation: the one that OHIF supposes of an
-    image that has none. A mammogram is not taken along these axes, hence our objects do not say it: only the copy that
-    is shown does.
-    """
-    dataset = pydicom.dcmread(io.BytesIO(content))
-    if dataset.SOPClassUID != _SEGMENTATION_STORAGE:
-        return content
-    measures, orientation = Dataset(), Dataset()
-    source = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
-    measures.PixelSpacing = spacings_mm[source]
-    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    groups = dataset.SharedFunctionalGroupsSequence[0]
-    groups.PixelMeasuresSequence, groups.PlaneOrientationSequence = [measures], [orientation]
-    stream = io.BytesIO()
-    dataset.save_as(stream)
-    return stream.getvalue()
-
-
-def _contents(study: Path, place_segmentations: bool) -> list[bytes]:
-    """The files of a study, as they go into the archive."""
-    contents = [path.read_bytes() for path in sorted(item for item in study.rglob("*") if item.is_file())]
-    if not place_segmentations:
-        return contents
-    headers = [pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True) for content in contents]
-    spacings_mm = {item.SOPInstanceUID: item.ImagerPixelSpacing for item in headers if "ImagerPixelSpacing" in item}
-    return [_placed(content, spacings_mm) for content in contents]
 
 
 def main() -> int:
@@ -362,16 +331,11 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--wait", type=float, default=8.0, help="seconds that a series gets to appear")
     parser.add_argument("--only", default="", help="only series whose label has these words")
-    parser.add_argument(
-        "--place-segmentations",
-        action="store_true",
-        help="give the shown copies of segmentations the spacing and orientation that OHIF cannot do without",
-    )
     parser.add_argument("--log", action="store_true", help="tell the viewer's errors and warnings too")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, orthanc(Path(name)) as archive:
-        for content in _contents(chosen.study, chosen.place_segmentations):
-            httpx.post(f"{archive}/instances", content=content).raise_for_status()
+        for path in sorted(item for item in chosen.study.rglob("*") if item.is_file()):
+            httpx.post(f"{archive}/instances", content=path.read_bytes()).raise_for_status()
         (uid,) = (item["0020000D"]["Value"][0] for item in httpx.get(f"{archive}/dicom-web/studies").json())
         shown = asyncio.run(show(uid, chosen.viewer, archive, Path(name), chosen.wait, chosen.only))
     chosen.out.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from reread.analytics.records import View
 from reread.connectors.reports import codes as c
 from reread.connectors.reports.codes import Code
 from reread.connectors.reports.report_options import CodeProfile
-from reread.connectors.view_codes import VIEW_SCT, VIEW_SRT
+from reread.connectors.view_codes import MODIFIER_CODES, VIEW_SCT, VIEW_SRT
 
 _SNM3_HERE = {c.LEFT_BREAST.value, c.RIGHT_BREAST.value, c.NIPPLE.value, c.LONG_AXIS.value, c.AREA.value}
 """concepts that workstations of the time know in SNM3 only (R0.176, R0.238, R0.255, R1.215)"""
@@ -39,6 +39,28 @@ LEGACY: dict[str, tuple[str, str]] = {
     **{VIEW_SCT[view]: (VIEW_SRT[view], "SRT") for view in View},
 }
 """SCT code → code value and scheme of the legacy profile"""
+_SNM3_VIEWS = (View.ML, View.MLO, View.LM, View.LMO, View.CC, View.FB, View.SIO)
+_SNM3_MODIFIERS = (
+    "cleavage",
+    "axillary tail",
+    "rolled lateral",
+    "rolled medial",
+    "implant displaced",
+    "magnification",
+    "spot compression",
+    "tangential",
+)
+SNM3: dict[str, str] = {
+    **{VIEW_SCT[view]: VIEW_SRT[view] for view in _SNM3_VIEWS},
+    VIEW_SCT[View.XCCL]: "Y-X1770",
+    VIEW_SCT[View.XCCM]: "Y-X1771",
+    **{sct: old for old, sct in (MODIFIER_CODES[name] for name in _SNM3_MODIFIERS)},
+}
+"""SCT code of a view or its modifier → SNM3 (R1.277 without its misprint of MLO, R1.278); what it lacks is SRT.
+
+dciodvfy calls the codes of the exaggerated views deprecated: who asks for this profile has a workstation that knows no
+others.
+"""
 _ENGLISH = Code("en", "RFC3066", "English")
 _MODERN = {legacy: sct for sct, (legacy, _) in LEGACY.items()}
 # SNM3 of older devices (R1.277), and a misprint that devices copied
@@ -50,6 +72,8 @@ def in_profile(code: Code, profile: CodeProfile, scheme: str = "") -> Code:
     """The code as the profile writes it; `scheme` in place of the one that the legacy profile has for it."""
     if profile is CodeProfile.SCT:
         return code
+    if profile is CodeProfile.SNM3 and code.scheme == "SCT" and code.value in SNM3:
+        return Code(SNM3[code.value], "SNM3", code.meaning)
     if code.scheme == "SCT":
         value, usual = LEGACY[code.value]
         return Code(value, scheme or usual, code.meaning)

@@ -16,6 +16,8 @@ class CodeProfile(StrEnum):
     """SNOMED CT, as the standard has it since 2019"""
     LEGACY = "legacy"
     """SRT and SNM3 as workstations from before expect (R0.176, R0.238, R0.255)"""
+    SNM3 = "snm3"
+    """the same, with views and their modifiers in SNM3 too (R1.181, R1.182)"""
 
 
 class Impressions(StrEnum):

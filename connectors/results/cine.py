@@ -15,6 +15,7 @@ from reread.connectors.header_values import recorded
 from reread.connectors.reports.content_items import reference
 from reread.connectors.results.cine_frames import Frame, history_frame, in_hanging_order, stacked, view_frames
 from reread.connectors.results.forms import Draft, ResultCase
+from reread.connectors.results.page_language import words
 
 GRAYSCALE_BYTE = "1.2.840.10008.5.1.4.1.1.7.2"
 TRUE_COLOR = "1.2.840.10008.5.1.4.1.1.7.4"
@@ -25,7 +26,7 @@ CINE = "cine"
 class CineForm:
     """One object per study revision; none when no image could be measured."""
 
-    depends_on: ClassVar[frozenset[str]] = frozenset({"history"})
+    depends_on: ClassVar[frozenset[str]] = frozenset({"history", "language"})
 
     name: str = CINE
     in_colour: bool = True
@@ -46,7 +47,7 @@ class CineForm:
         if not frames:
             return
         height_px, width_px = frames[0].shape[:2]
-        history = history_frame(case.result, case.earlier, height_px, width_px)
+        history = history_frame(case.result, case.earlier, height_px, width_px, words(case.language))
         if history is not None:
             frames.append(history)
         target = self.attributes(case, stacked(frames))
@@ -75,7 +76,8 @@ class CineForm:
         target.SecondaryCaptureDeviceManufacturerModelName = "Reread"
         # the user's words, then what made it (R4.476)
         target.DerivationDescription = (
-            "Views without and with marks$$Windowed mammograms with the marks of an algorithm, not a medical device"
+            f"{words(case.language).views_and_marks}$$"
+            "Windowed mammograms with the marks of an algorithm, not a medical device"
         )
         target.SourceImageSequence = [
             reference(item.header.sop_class_uid, item.header.sop_instance_uid)

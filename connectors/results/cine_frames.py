@@ -13,6 +13,7 @@ from reread.analytics.pictures_overlay import hung, overlay_of
 from reread.analytics.pictures_text import BOLD, write
 from reread.analytics.records import ImageResult, Mammogram, StudyResult, View
 from reread.connectors.results.forms import EarlierDensity
+from reread.connectors.results.page_language import Words
 
 Frame = NDArray[np.uint8]
 """shape (rows, columns, 3), RGB"""
@@ -42,7 +43,7 @@ def view_frames(mammogram: Mammogram, image: ImageResult, height_px: int = HEIGH
 
 
 def history_frame(
-    result: StudyResult, earlier: Sequence[EarlierDensity], height_px: int, width_px: int
+    result: StudyResult, earlier: Sequence[EarlierDensity], height_px: int, width_px: int, said: Words
 ) -> Frame | None:
     """Percent density by date, the examination at hand last; None when there is no earlier one or no density now.
 
@@ -56,12 +57,12 @@ def history_frame(
     size = max(10, width_px // 28)
     rows = rows[-_most(height_px, size) :]
     step = min(4 * size, (height_px - 4 * size) // len(rows))
-    write(frame, "Breast density", size, 2 * size, size_px=size + 4, colour=_PAPER, weight=BOLD)
+    write(frame, said.density, size, 2 * size, size_px=size + 4, colour=_PAPER, weight=BOLD)
     for place, (day, percent, category) in enumerate(rows):
         foot = 4 * size + place * step
         colour = _PAPER if place == len(rows) - 1 else _QUIET
-        words = f"{percent:.0f} % ({category})"
-        write(frame, _date(day), size, foot, size_px=size, colour=colour)
+        words = f"{said.number(percent)} % ({category})"
+        write(frame, _date(day, said), size, foot, size_px=size, colour=colour)
         write(frame, words, width_px - size, foot, size_px=size, colour=colour, align="right")
         length = round((width_px - 2 * size) * min(max(percent, 0.0), 100.0) / 100)
         bar = foot + size // 2
@@ -74,8 +75,8 @@ def _most(height_px: int, size: int) -> int:
     return max(1, (height_px - 4 * size) // (2 * size))
 
 
-def _date(day: str) -> str:
-    return f"{day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 and day.isdigit() else "no date"
+def _date(day: str, said: Words) -> str:
+    return f"{day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 and day.isdigit() else said.no_date
 
 
 def stacked(frames: Iterator[Frame] | Sequence[Frame]) -> NDArray[np.uint8]:

@@ -18,6 +18,8 @@ from reread.connectors.results.cad_sr_form import sr_document_values
 from reread.connectors.results.document_items import CONTAINS, container, region, text
 from reread.connectors.results.forms import Draft, ResultCase
 from reread.connectors.results.mark_shapes import Rectangle, fitted, mark_shape
+from reread.connectors.results.page_language import Words, words
+from reread.connectors.results.spoken import speak
 
 ENHANCED_SR = "1.2.840.10008.5.1.4.1.1.88.22"
 ENHANCED_REPORT = "enhanced-report"
@@ -34,15 +36,17 @@ class EnhancedReportForm:
 
     name = ENHANCED_REPORT
     sop_class_uids = (ENHANCED_SR,)
-    depends_on: frozenset[str] = frozenset()
+    depends_on = frozenset({"language"})
 
     def drafts(self, case: ResultCase) -> Iterator[Draft]:
         """The report; none when the study has no image."""
         images = [image_node(item) for item in case.result.images]
-        images += [_unmeasured_node(item) for item in case.unmeasured]
+        said = words(case.language)
+        images += [_unmeasured_node(item, said) for item in case.unmeasured]
         if not images:
             return
         target = container("", _REPORT, images)
+        speak(target, said)
         target.SOPClassUID = ENHANCED_SR
         target.Modality = "SR"
         target.SeriesNumber = 9910
@@ -61,8 +65,8 @@ def image_node(image: ImageResult) -> Dataset:
     return _node(header.sop_class_uid, header.sop_instance_uid, below)
 
 
-def _unmeasured_node(image: UnmeasuredImage) -> Dataset:
-    return _node(image.sop_class_uid, image.sop_instance_uid, [text(CONTAINS, _FAILED, "not measured")])
+def _unmeasured_node(image: UnmeasuredImage, said: Words) -> Dataset:
+    return _node(image.sop_class_uid, image.sop_instance_uid, [text(CONTAINS, _FAILED, said.not_measured)])
 
 
 def _node(sop_class_uid: str, sop_instance_uid: str, below: list[Dataset]) -> Dataset:

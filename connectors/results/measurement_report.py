@@ -49,8 +49,8 @@ FINDINGS, IMAGES, BREASTS = "findings", "images", "breasts"
 """keys of the three documents"""
 _SERIES = {
     FINDINGS: (9906, "Reread findings with measurements"),
-    IMAGES: (9913, "Reread density of each image"),
-    BREASTS: (9914, "Reread density of each breast"),
+    IMAGES: (9913, "Reread density by image"),
+    BREASTS: (9914, "Reread density by breast"),
 }
 _TITLE = dcm("126000", "Imaging Measurement Report")
 _PROCEDURE, _MAMMOGRAPHY = dcm("121058", "Procedure reported"), sct("71651007", "Mammography")

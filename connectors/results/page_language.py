@@ -100,6 +100,14 @@ class Words:
     case: str
     show: str
     decimal_mark: str
+    views_and_marks: str
+    no_date: str
+    one_calcification: str
+    one_breast: str
+    succeeded: str
+    partially_succeeded: str
+    failed: str
+    not_attempted: str
 
     def number(self, value: float, digits: int = 0, *, signed: bool = False) -> str:
         """A number as the language writes it, with a true minus sign.
@@ -132,7 +140,7 @@ class Words:
         Parameters
         ----------
         code_value
-            SNOMED CT concept (scheme SCT).
+            Of SNOMED CT (scheme SCT) or of PS3.16 (DCM).
         """
         name = _CODED.get(code_value)
         return otherwise if name is None else str(getattr(self, name))
@@ -148,8 +156,13 @@ _CODED = {
     "63762007": "both_breasts",
     "129793001": "mass",
     "129769006": "cluster",
-    "129770007": "single_calcifications",
+    "129770007": "one_calcification",
     "24142002": "nipple",
+    "76752008": "one_breast",
+    "111222": "succeeded",
+    "111223": "partially_succeeded",
+    "111224": "failed",
+    "111225": "not_attempted",
 }
 
 

@@ -9,6 +9,7 @@ import pydicom
 import pytest
 from dicom_validators import assert_valid, console_script, run
 from made_studies import PROVENANCE, failed, image_result, mammogram_dataset, save, study_result
+from result_cases import errors_of
 
 from reread.analytics.input_kind import InputKind
 from reread.analytics.reasons import Reason
@@ -20,6 +21,7 @@ from reread.analytics.records import (
     RejectedImage,
     Shape,
     StudyResult,
+    View,
     VolumetricDensity,
 )
 from reread.connectors.mammograms import read_header
@@ -40,6 +42,7 @@ DIALECTS = {
     "one impression per detection, certainty, markers": CadReportOptions(
         codes=CodeProfile.LEGACY, impressions=Impressions.PER_DETECTION, certainty=True, markers=True
     ),
+    "views in SNM3": CadReportOptions(codes=CodeProfile.SNM3),
     "centimetres, table of certainty": CadReportOptions(lengths=Lengths.CENTIMETRES, point_table=PointTable.CERTAINTY),
     "fixed point": CadReportOptions(operating_points=False, composites=False),
     "small": SMALL,
@@ -242,6 +245,40 @@ def test_legacy_codes_stand_where_older_workstations_look(tmp_path):
     assert (schemes["G-A185"], schemes["G-A166"]) == ("SNM3", "SNM3")
     sides = {(item.breast.value, item.breast.scheme) for item in read.quantities if item.breast is not None}
     assert sides == {("T-04030", "SRT"), ("T-04020", "SRT"), ("T-04080", "SRT")}
+
+
+def test_views_of_images_in_snm3(tmp_path):
+    """R1.277 and R1.278; a modifier that SNM3 lacks is SRT, and all are read back."""
+    result, sources = made(tmp_path)
+    views = {View.CC: "R-10242", View.XCCL: "Y-X1770", View.XCCM: "Y-X1771"}
+    images = [
+        replace(
+            image,
+            header=replace(
+                image.header, view=view, view_modifiers=("rolled medial", "axillary tail", "rolled inferior")
+            ),
+        )
+        for view, image in zip(views, result.images, strict=False)
+    ]
+    result = replace(result, images=(*images, *result.images[len(images) :]))
+    options = CadReportOptions(codes=CodeProfile.SNM3)
+    report = next(iter(reports(result, sources, tmp_path / "out", options=options)))
+    # the codes of exaggerated views were withdrawn, which is why this is a profile of its own
+    assert errors_of(report.path) == [
+        f"Error - CodeValue is illegal or deprecated - attribute <CodeValue> = <{code}>"
+        for code in ("Y-X1770", "Y-X1771")
+    ]
+    assert "'SCT'" not in str(pydicom.dcmread(report.path))
+    read = {image.sop_instance_uid: image for image in read_cad_report(report.path).images}
+    for image, (view, code) in zip(images, views.items(), strict=True):
+        entry = read[image.header.sop_instance_uid]
+        assert entry.view_code is not None
+        assert (entry.view, entry.view_code.value, entry.view_code.scheme) == (view, code, "SNM3")
+        assert [(item.value, item.scheme) for item in entry.view_modifiers] == [
+            ("R-102D4", "SNM3"),
+            ("R-102D1", "SNM3"),
+            ("R-102CA", "SRT"),
+        ]
 
 
 @pytest.mark.slow

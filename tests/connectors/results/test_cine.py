@@ -16,6 +16,7 @@ from reread.connectors.mammograms import read_header, read_mammogram
 from reread.connectors.results.cine import CINE, GRAYSCALE_BYTE, TRUE_COLOR, CineForm
 from reread.connectors.results.cine_frames import history_frame, in_hanging_order, stacked, view_frames
 from reread.connectors.results.forms import EarlierDensity, ResultCase
+from reread.connectors.results.page_language import words
 
 EARLIER = tuple(
     EarlierDensity(f"{year}0102", percent, "c", None, None, None, "reread-mammography 0.1.0")
@@ -77,7 +78,7 @@ def test_history_comes_last_when_it_is_known(tmp_path):
     assert_valid(item.path)
     frames = pydicom.dcmread(item.path).pixel_array
     assert len(frames) == 9
-    alone = history_frame(result, EARLIER, 720, frames.shape[2])
+    alone = history_frame(result, EARLIER, 720, frames.shape[2], words())
     assert alone is not None
     # one bar of the colour of the skin line per examination, as long as the density is high
     bars = [int(row.sum()) for row in (alone == (92, 178, 190)).all(axis=-1) if row.any()]
@@ -86,12 +87,32 @@ def test_history_comes_last_when_it_is_known(tmp_path):
     assert len(lengths) == 4
 
 
+def test_texts_in_the_language_of_the_site(tmp_path):
+    result, sources = case_of(tmp_path / "in")
+    english, german = (
+        author(result, sources, tmp_path / language, [CINE], earlier=EARLIER, language=language)[0]
+        for language in ("en", "de")
+    )
+    assert english.sop_instance_uid != german.sop_instance_uid
+    assert_valid(german.path)
+    first, second = pydicom.dcmread(english.path), pydicom.dcmread(german.path)
+    assert first.DerivationDescription.split("$$")[0] == "Views without and with marks"
+    assert second.DerivationDescription.split("$$")[0] == "Aufnahmen ohne und mit Marken"
+    frames = [ds.pixel_array for ds in (first, second)]
+    assert np.array_equal(frames[0][:-1], frames[1][:-1])
+    assert not np.array_equal(frames[0][-1], frames[1][-1])
+    unknown = [replace(item, study_date="") for item in EARLIER]
+    assert not np.array_equal(
+        history_frame(result, unknown, 720, 500, words("fr")), history_frame(result, unknown, 720, 500, words("it"))
+    )
+
+
 def test_history_needs_an_earlier_and_a_present_density(tmp_path):
     result, _ = case_of(tmp_path / "in")
-    assert history_frame(result, (), 720, 500) is None
-    assert history_frame(replace(result, density=None), EARLIER, 720, 500) is None
+    assert history_frame(result, (), 720, 500, words()) is None
+    assert history_frame(replace(result, density=None), EARLIER, 720, 500, words()) is None
     many = tuple(replace(EARLIER[0], study_date=f"20{year:02d}0101") for year in range(40))
-    assert history_frame(result, many, 720, 500) is not None
+    assert history_frame(result, many, 720, 500, words()) is not None
 
 
 def test_frames_hang_as_views_do(tmp_path):

@@ -61,6 +61,33 @@ def test_the_tree_of_the_requirements(tmp_path):
             assert below == [("F-01796", "ELLIPSE", 8), ("F-01776", "POLYLINE", 10), ("F-01796", "ELLIPSE", 8)]
 
 
+def test_meanings_in_the_language_of_the_site(tmp_path):
+    """The codes stay."""
+    result, sources = case_of(tmp_path / "in")
+    result = replace(result, images=(*result.images[:2], failed(result.images[2]), result.images[3]))
+
+    def concepts(language):
+        (report,) = author(result, sources, tmp_path / language, [ENHANCED_REPORT], language=language)
+        assert_valid(report.path)
+        assert_reads_as_report(report.path)
+        return [
+            (element.value[0].CodeValue, element.value[0].CodeMeaning)
+            for element in pydicom.dcmread(report.path).iterall()
+            if element.keyword == "ConceptNameCodeSequence"
+        ]
+
+    english, german = concepts("en"), concepts("de")
+    assert [value for value, _ in english] == [value for value, _ in german]
+    said = dict(german)
+    assert [said[value] for value in ("T-04000", "F-01796", "F-01776", "111224")] == [
+        "Brust",
+        "Herdbefund",
+        "Einzelne Verkalkung",
+        "Fehlgeschlagen",
+    ]
+    assert dict(english)["F-01776"] == "Individual Calcification"
+
+
 def test_an_ellipse_at_the_border_stays_on_the_image(tmp_path):
     result, sources = case_of(tmp_path / "in")
     image = result.images[1]

@@ -55,8 +55,8 @@ def test_the_documents_can_be_told_apart(tmp_path):
     written = [pydicom.dcmread(item.path) for item in author(result, sources, tmp_path, [MEASUREMENT_REPORT])]
     assert [item.SeriesDescription for item in written] == [
         "Reread findings with measurements",
-        "Reread density of each image",
-        "Reread density of each breast",
+        "Reread density by image",
+        "Reread density by breast",
     ]
     for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber"):
         assert len({item[keyword].value for item in written}) == 3
