@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from made_measurements import measurement_report
 from made_reports import whole_report
 from pydicom import config
 from pydicom.dataset import Dataset
@@ -53,6 +54,11 @@ def lenient_writing(strict_writing) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def content(tmp_path_factory) -> bytes:
     return save_report(whole_report(), tmp_path_factory.mktemp("fuzz") / "a.dcm").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def measured() -> bytes:
+    return measurement_report()
 
 
 def items(ds: Dataset) -> list[Dataset]:
@@ -104,6 +110,21 @@ def test_changed_trees_are_checked_to_the_end(tmp_path_factory, content, changes
     path = save_report(ds, tmp_path_factory.mktemp("tree") / "a.dcm")
     checked = check_file(path, {})
     assert checked.error or checked.kind == "Mammography CAD SR"
+    assert all(item.rule and item.detail for item in checked.violations)
+    assert not checked.error.startswith(STUMBLED)
+
+
+@pytest.mark.slow
+@FEW
+@given(changes=CHANGES)
+def test_changed_measurement_reports_are_checked_to_the_end(tmp_path_factory, measured, changes):
+    ds = pydicom.dcmread(BytesIO(measured))
+    for one in changes:
+        change(ds, *one)
+    path = tmp_path_factory.mktemp("tree") / "a.dcm"
+    ds.save_as(path, enforce_file_format=True)
+    checked = check_file(path, {})
+    assert checked.error or checked.kind == "Comprehensive 3D SR"
     assert all(item.rule and item.detail for item in checked.violations)
     assert not checked.error.startswith(STUMBLED)
 
