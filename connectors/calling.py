@@ -12,7 +12,7 @@ from pynetdicom import AE, evt
 
 from reread.analytics.errors import ArchiveUnreachable
 from reread.connectors.identifiers import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from reread.connectors.pacing import pace
+from reread.connectors.pacing import pace, serve_no_more
 from reread.connectors.peers import Peer
 from reread.connectors.tls import tls_arguments, why_no_tls
 from reread.connectors.toolkit import prepare_pynetdicom
@@ -84,6 +84,7 @@ def association_with(
         association.abort()
         raise
     else:
+        serve_no_more(association)
         association.release()
 
 

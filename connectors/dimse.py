@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -14,7 +14,6 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import build_context, evt
-from pynetdicom.dimse_messages import N_EVENT_REPORT_RSP
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
@@ -50,6 +49,7 @@ from reread.connectors.outgoing import (
     Call,
     Outcome,
 )
+from reread.connectors.pacing import serve_no_more
 from reread.connectors.part10 import Part10, read_part10
 from reread.connectors.peers import Peer, check_ae_title
 from reread.connectors.plain_objects import can_write_plain, write_plain
@@ -188,11 +188,6 @@ class DimseArchive:
         """
         transaction = transaction_uid or generate_uid()
         results: queue.Queue[CommitmentResult] = queue.Queue()
-        answered = threading.Event()
-
-        def on_sent(event: Any) -> None:
-            if isinstance(event.message, N_EVENT_REPORT_RSP):
-                answered.set()
 
         def on_report(event: Any) -> tuple[int, None]:
             try:
@@ -204,9 +199,7 @@ class DimseArchive:
             results.put(result)
             return 0x0000, None
 
-        with self._associate(
-            REQUEST_COMMITMENT, [(evt.EVT_N_EVENT_REPORT, on_report), (evt.EVT_DIMSE_SENT, on_sent)]
-        ) as association:
+        with self._associate(REQUEST_COMMITMENT, [(evt.EVT_N_EVENT_REPORT, on_report)]) as association:
             status, _ = association.send_n_action(
                 request_dataset(transaction, references),
                 REQUEST_ACTION,
@@ -214,12 +207,11 @@ class DimseArchive:
                 StorageCommitmentPushModelInstance,
             )
             _check(status, REQUEST_COMMITMENT)
-            try:
-                result = results.get(timeout=self._commitment_timeout_s)
-            except queue.Empty:
-                return CommitmentOutcome(transaction, None)
-            answered.wait(5.0)  # pynetdicom answers a report in a thread of its own, after the handler
-        return CommitmentOutcome(transaction, result)
+            with contextlib.suppress(queue.Empty):
+                return CommitmentOutcome(transaction, results.get(timeout=self._commitment_timeout_s))
+            # one that came at the last moment is answered with success, so it must not be forgotten
+            serve_no_more(association)
+            return CommitmentOutcome(transaction, None if results.empty() else results.get())
 
     def _find(self, identifier: Dataset) -> list[Dataset]:
         model = StudyRootQueryRetrieveInformationModelFind

@@ -16,6 +16,7 @@ from typing import Any
 
 import pynetdicom
 from pynetdicom import evt
+from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu import P_DATA_TF
@@ -79,6 +80,9 @@ class Pace:
         self._taken = threading.Condition()
         self._send = association.dul.send_pdu
         self._given = self._gone = 0
+        self._serve = association._serve_request
+        self._door = threading.Condition()
+        self._serving, self._closed = 0, False
 
     def send_pdu(self, primitive: Any) -> None:
         """As `DULServiceProvider.send_pdu` (ConnectionError when the peer has gone or takes nothing for too long)."""
@@ -87,6 +91,25 @@ class Pace:
             self.wait(_WAITING_PDUS)
             self._given += 1
         self._send(primitive)
+
+    def serve(self, message: Any, context_id: int) -> None:
+        """As `Association._serve_request`, which answers a request of the peer; nothing after `serve_no_more`."""
+        with self._door:
+            if self._closed:
+                return
+            self._serving += 1
+        try:
+            self._serve(message, context_id)
+        finally:
+            with self._door:
+                self._serving -= 1
+                self._door.notify_all()
+
+    def serve_no_more(self, patience_s: float) -> None:
+        """Wait until the requests that are being answered have their answers, and take no other."""
+        with self._door:
+            self._closed = True
+            self._door.wait_for(lambda: not self._serving, patience_s)
 
     def check(self) -> None:
         """ConnectionError if the association has ended; pynetdicom would wait its whole time-out for an answer."""
@@ -130,14 +153,26 @@ def pace(association: Any, stall_s: float = 90.0) -> Pace:
     made = Pace(association, stall_s)
     association.dimse.__class__ = _PacedMessages
     association.dul.send_pdu = made.send_pdu
+    association._serve_request = made.serve
     association.bind(evt.EVT_PDU_SENT, made.on_sent)
     return made
 
 
+def serve_no_more(association: Any, patience_s: float = 30.0) -> None:
+    """Before a release on a paced association: an answer after it would break the protocol (PS3.8 9.2.3, Sta7).
+
+    pynetdicom answers an N-EVENT-REPORT in a thread that its release does not wait for; its state machine then dies
+    of the answer (Evt9 in Sta7), and the peer gets neither the answer nor the release.
+    """
+    pace(association).serve_no_more(patience_s)
+
+
 def _check() -> None:
-    if not isinstance(inspect.getattr_static(DIMSEServiceProvider, "maximum_pdu_size"), property) or list(
-        inspect.signature(DULServiceProvider.send_pdu).parameters
-    ) != ["self", "primitive"]:  # pragma: no cover
+    if (
+        not isinstance(inspect.getattr_static(DIMSEServiceProvider, "maximum_pdu_size"), property)
+        or list(inspect.signature(DULServiceProvider.send_pdu).parameters) != ["self", "primitive"]
+        or list(inspect.signature(Association._serve_request).parameters) != ["self", "msg", "context_id"]
+    ):  # pragma: no cover
         raise ImportError(f"pynetdicom {pynetdicom.__version__} sends differently; pacing.py has to be adapted")
 
 

@@ -108,7 +108,7 @@ def test_pacing_twice_is_pacing_once():
 def _sending(alive=True, established=True):
     """A Pace over an association whose peer takes nothing."""
     dul = SimpleNamespace(send_pdu=lambda primitive: None, is_alive=lambda: alive)
-    return Pace(SimpleNamespace(dul=dul, is_established=established), stall_s=0.3)
+    return Pace(SimpleNamespace(dul=dul, is_established=established, _serve_request=None), stall_s=0.3)
 
 
 def test_a_peer_that_takes_nothing_is_given_up():
