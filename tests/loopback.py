@@ -48,6 +48,7 @@ def house(
     policy: AdmissionPolicy = POLICY,
     limit: int = 10,
     network_timeout_s: float = 60.0,
+    ledger_url: str = "",
     **more: Any,
 ) -> Iterator[House]:
     """Open a node and close it; `more` are further settings of the listener."""
@@ -62,7 +63,7 @@ def house(
         **more,
     )
     with (
-        open_ledger(f"sqlite:///{root / 'ledger.sqlite'}") as ledger,
+        open_ledger(ledger_url or f"sqlite:///{root / 'ledger.sqlite'}") as ledger,
         Listener(settings, spool, ledger, pseudonyms) as listener,
     ):
         yield House(spool, ledger, listener, pseudonyms)

@@ -7,11 +7,14 @@ import threading
 import time
 
 import pytest
+from loopback import house
+from made_dicom import study
 from made_nights import night_plan, phantom_study, take_in
 
 from reread.analytics.errors import LedgerError
 from reread.connectors import ledger_store
 from reread.connectors.archive_server import ArchiveServer
+from reread.connectors.dimse import DimseArchive
 from reread.connectors.ledger import open_ledger
 from reread.connectors.ledger_records import Instance, Outcome
 from reread.connectors.peers import Peer
@@ -126,6 +129,20 @@ def test_a_server_that_is_gone_is_named_without_the_password(postgres, url):
     with pytest.raises(LedgerError) as caught:
         open_ledger(wrong)
     assert "geheim" not in str(caught.value) and "no_such_" in str(caught.value)
+
+
+def test_a_sender_is_told_to_send_again_while_the_server_is_gone(postgres, url, tmp_path):
+    first, second = study(tmp_path / "in", 2, study="2.25.1")
+    sender = Peer("sender", "SENDER", "127.0.0.1", 0)
+    with house(tmp_path, sender, ledger_url=url) as node:
+        ours = DimseArchive(Peer("us", "REREAD", "127.0.0.1", node.listener.port), "SENDER", timeout_s=20.0)
+        assert [item.status for item in ours.store([first])] == [0x0000]
+        postgres.stop()
+        refused = [item.status for item in ours.store([second])]
+        postgres.start()
+        assert refused == [0xA710]
+        assert [item.status for item in ours.store([second])] == [0x0000]
+        assert len(node.ledger.known_instances("2.25.1")) == 2
 
 
 def test_a_night_goes_through_and_doctor_finds_its_ledger(postgres, url, tmp_path):
