@@ -59,6 +59,7 @@ def measure(
     built_in: Annotated[bool, Parameter(negative="")] = False,
     formats: str = ",".join(DEFAULT_FORMATS),
     language: str = "en",
+    option: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     pages: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Measure DICOM files or folders; no PACS, no Prefect, no database.
@@ -79,6 +80,8 @@ def measure(
         Forms of results, with commas between; all: every one that is known.
     language
         Of texts in results: en, de, fr, es, it, nl, pt, sv, ja or zh.
+    option
+        What reports hold, as in [peers.report] of the settings: codes=legacy; may be repeated.
     pages
         Write an HTML page of each case to cases/.
     """
@@ -96,6 +99,7 @@ def measure(
             built_in=built_in,
             formats=formats_of(formats),
             language=language,
+            report_options=option,
             pages=pages,
         )
     console.print(consoles.case_table(outcome.outcomes))

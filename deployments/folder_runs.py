@@ -29,7 +29,13 @@ from reread.connectors.results.recipients import Recipient, Writing
 from reread.connectors.spool import sha256_of
 from reread.connectors.warehouse import write_flat
 from reread.deployments.model_settings import usable_model
-from reread.deployments.settings_results import DEFAULT_FORMATS, checked_format, checked_formats, checked_language
+from reread.deployments.settings_results import (
+    DEFAULT_FORMATS,
+    checked_format,
+    checked_formats,
+    checked_language,
+    options_of,
+)
 from reread.tasks.outcomes import StudyOutcome, finish_study, provenance_of, unusable_images
 from reread.tasks.progress import report_progress
 from reread.tasks.rereading import RereadImage, gather_study, refusal, reread_file
@@ -65,6 +71,7 @@ def measure_paths(
     limits: ReadLimits | None = None,
     formats: tuple[str, ...] = DEFAULT_FORMATS,
     language: str = "en",
+    report_options: Sequence[str] = (),
     pages: bool = False,
     reread: RereadFile = reread_file,
     models: Sequence[Path] = (),
@@ -85,6 +92,8 @@ def measure_paths(
         Names of forms of results.
     language
         Of their texts.
+    report_options
+        What of `[peers.report]` differs from its default, each as ``name=value``.
     pages
         Write a page of each case to ``cases/``.
     reread
@@ -97,9 +106,9 @@ def measure_paths(
     Raises
     ------
     SettingsInvalid
-        A model cannot be used, two have one name, or a form or the language is not known; nothing was measured.
+        A model cannot be used, two have one name, or a form, option or language is not known; nothing was measured.
     """
-    writing = _writing(formats, language)
+    writing = _writing(formats, language, report_options)
     analyses = _analyses(models, built_in)
     limits = limits or ReadLimits()
     out.mkdir(parents=True, exist_ok=True)
@@ -132,10 +141,11 @@ def measure_paths(
     return FolderOutcome(outcomes, (*orphans, *unusable_images(outcomes)), files)
 
 
-def _writing(formats: Sequence[str], language: str) -> Writing:
+def _writing(formats: Sequence[str], language: str, report_options: Sequence[str]) -> Writing:
     try:
         checked = checked_formats(tuple(checked_format(name) for name in formats))
-        return Writing((Recipient("", checked),), checked_language(language))
+        options = options_of(report_options)
+        return Writing((Recipient("", checked, options),), checked_language(language))
     except ValueError as error:
         raise SettingsInvalid(str(error)) from None
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from reread.connectors.reports.report_options import CadReportOptions, CodeProfile, Impressions, Lengths, PointTable
 
@@ -144,3 +145,24 @@ class ReportGroup(SettingsGroup):
     def options(self) -> CadReportOptions:
         """As the writer takes them."""
         return CadReportOptions(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+def options_of(words: Iterable[str]) -> CadReportOptions:
+    """Options of reports as a command line gives them, each as ``name=value``; the others as by default.
+
+    Raises
+    ------
+    ValueError
+        An option is not known, or cannot have this value; the message says which, and what there is.
+    """
+    given = {}
+    for word in words:
+        name, equals, value = (part.strip() for part in word.partition("="))
+        if not equals or name not in ReportGroup.model_fields:
+            raise ValueError(f"{word!r} is no option of reports; there are: {', '.join(ReportGroup.model_fields)}")
+        given[name] = value
+    try:
+        return ReportGroup.model_validate(given).options
+    except ValidationError as error:
+        told = error.errors()[0]
+        raise ValueError(f"option {told['loc'][0]}={told['input']}: {told['msg']}") from None

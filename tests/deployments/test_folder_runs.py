@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow.parquet as pq
+import pydicom
 import pytest
 from dies_on_purpose import reread_or_die
 from made_nights import phantom_file, phantom_study
@@ -71,8 +72,25 @@ def test_every_form_and_a_page_of_each_case(tmp_path):
     assert words("sv").notice in page.read_text("utf-8")
 
 
+def test_options_of_reports_reach_the_report(tmp_path):
+    path = phantom_file(tmp_path / "1.dcm", 1)
+    views = []
+    for options in ((), ("codes=snm3", "certainty=true")):
+        outcome = measure_paths(
+            [path], tmp_path / "out", workers=1, formats=("mammography-cad-sr",), report_options=options
+        )
+        (written,) = outcome.outcomes[0].objects
+        views.append(str(pydicom.dcmread(written.path)).count("SNM3"))
+    assert views[0] == 0 < views[1]
+
+
 @pytest.mark.parametrize(
-    ("wrong", "said"), [({"formats": ("cines",)}, "'cines' is no form"), ({"language": "tlh"}, "tlh")]
+    ("wrong", "said"),
+    [
+        ({"formats": ("cines",)}, "'cines' is no form"),
+        ({"language": "tlh"}, "tlh"),
+        ({"report_options": ("codes=klingon",)}, "codes=klingon"),
+    ],
 )
 def test_what_is_not_known_is_said_before_anything_is_measured(tmp_path, wrong, said):
     with pytest.raises(SettingsInvalid, match=said):

@@ -15,7 +15,7 @@ from reread.connectors.results.authoring import ResultFormat, known_forms
 from reread.connectors.results.page_language import languages
 from reread.connectors.results.recipients import Recipient
 from reread.deployments.settings import Settings, load_settings
-from reread.deployments.settings_results import DEFAULT_FORMATS, ReportGroup, ResultFormatWord, formats_of
+from reread.deployments.settings_results import DEFAULT_FORMATS, ReportGroup, ResultFormatWord, formats_of, options_of
 from reread.deployments.settings_text import resolved_text
 from reread.deployments.site_plan import plan_of
 from reread.deployments.statements import conformance_text
@@ -131,3 +131,18 @@ def test_the_conformance_statement_says_who_gets_what(load):
 def test_a_list_of_forms():
     assert formats_of(" cine, overlay,") == ("cine", "overlay")
     assert formats_of("all") == tuple(known_forms())
+
+
+def test_options_as_words():
+    options = options_of(["codes=legacy", " certainty = true ", "metrics=no"])
+    assert options == CadReportOptions(codes=CodeProfile.LEGACY, certainty=True, metrics=False)
+    assert options_of([]) == CadReportOptions()
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("colour=red", "'colour=red' is no option"), ("metrics", "no option"), ("metrics=perhaps", "metrics=perhaps")],
+)
+def test_a_wrong_option_is_named(word, said):
+    with pytest.raises(ValueError, match=said):
+        options_of([word])
