@@ -71,7 +71,7 @@ def _runs_on(
     rows, columns = breast.mask.shape
     depth_mm = np.zeros(mask.shape, np.float32)
     depth_mm[top : top + rows, left : left + columns] = breast.depth_mm
-    zone = (depth_mm > parameters.fading_from_mm) & (depth_mm < parameters.fading_to_mm)
+    zone: Mask = (depth_mm > parameters.fading_from_mm) & (depth_mm < parameters.fading_to_mm)
     away = round(parameters.away_mm / spacing_mm)
     values = whole.pixels[away : mask.shape[0] - away][zone[away : mask.shape[0] - away]]
     least = float(np.median(values)) if values.size else -np.inf
