@@ -51,7 +51,7 @@ def fading_depth_mm(breast: SegmentedBreast, parameters: DepthParameters | None 
     solid[:near] |= runs_on[0]
     solid[mask.shape[0] - near :] |= runs_on[1]
     wall = slice(left, left + max(2, round(parameters.wall_mm / whole.spacing_mm)))
-    solid[:, : wall.stop] |= solid[:, wall].any(axis=1)[:, None]
+    solid[:, : wall.stop] |= np.any(solid[:, wall], axis=1, keepdims=True)
     padded = np.pad(solid.astype(np.uint8), 1, mode="edge")
     for row, runs in zip((0, -1), runs_on, strict=True):
         runs = runs.copy()
