@@ -44,6 +44,11 @@ class MassMapParameters:
     """of rings, sliding band, contrast and brightness; equal on purpose, see `mass_maps`"""
     skin_mm: float = 4.0
     """nothing is looked for nearer to the skin"""
+    interior_mm: float = 10.0
+    """what the evidence is put in units of is taken this far under the skin: nearer, the breast thins out, and spreads
+    follow the outline more than the tissue"""
+    least_interior_mm2: float = 1000.0
+    """with less of it, all tissue sets the units"""
     border_mm: float = 6.0
     """nor to the upper and lower border of the image, where scanned films have bright strips and rounded corners"""
     muscle_factor: float = 0.6
@@ -62,7 +67,7 @@ class MassMaps:
     """pixels without their background"""
     usable: Mask
     evidence: Plane
-    """mean of the four views, in standard deviations over the breast"""
+    """mean of the four views, in standard deviations over the interior of the breast"""
     radius_mm: Plane
     """radius at which the convergence is largest"""
 
@@ -89,9 +94,7 @@ def mass_maps(
     ends = min(round(parameters.border_mm / frame.spacing_mm), (inside.shape[0] - 1) // 2)
     depth_mm[:ends] = depth_mm[inside.shape[0] - ends :] = 0
     flat = _flattened(frame, inside, muscle, parameters)
-    core: Mask = inside & (depth_mm > parameters.skin_mm) & ~muscle
-    if not core.any():
-        core = inside
+    core = _interior(inside, muscle, depth_mm, frame.spacing_mm, parameters)
     field = _field(frame, flat, inside, muscle, depth_mm, core, parameters)
     rings, band = _convergence(field, frame.spacing_mm, parameters)
     scaled = np.stack([ring / max(float(ring[core].std()), 1e-6) for ring in rings])
@@ -111,6 +114,15 @@ def standardised(view: Plane, core: Mask) -> Plane:
     values = view[core]
     out: Plane = (view - np.median(values)) / max(float(values.std()), 1e-6)
     return out
+
+
+def _interior(inside: Mask, muscle: Mask, depth_mm: Plane, spacing_mm: float, parameters: MassMapParameters) -> Mask:
+    """Tissue of nearly full thickness; all tissue, then everything, where there is too little of it."""
+    for least_mm in (parameters.interior_mm, parameters.skin_mm):
+        core: Mask = inside & ~muscle & (depth_mm > least_mm)
+        if float(core.sum()) * spacing_mm**2 >= parameters.least_interior_mm2:
+            return core
+    return core if core.any() else inside
 
 
 def _flattened(frame: Frame, inside: Mask, muscle: Mask, parameters: MassMapParameters) -> Plane:

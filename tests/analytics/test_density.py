@@ -1,12 +1,15 @@
 """Percent density against tissue of known area, and what must not change it."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+from outlines import moved, whole_mask, with_mask
 from phantoms import Phantom, phantom
 
 from reread.analytics.breast import find_breast
-from reread.analytics.density import DensityParameters, category, measure_density
+from reread.analytics.density import DensityParameters, category, film_edges, measure_density
 from reread.analytics.errors import MeasurementFailed
 from reread.analytics.pectoral import find_pectoral
 from reread.analytics.records import DensityScore, Laterality, Mammogram, View
@@ -128,3 +131,31 @@ def test_letters_follow_their_boundaries(percent: float, letter: str) -> None:
 def test_letters_follow_configured_boundaries() -> None:
     quartiles = DensityParameters(category_b_from=25, category_c_from=50, category_d_from=75)
     assert [category(p, quartiles) for p in (24, 26, 51, 76)] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("outwards_mm", [-2.0, 2.0])
+@pytest.mark.parametrize("view", [View.CC, View.MLO])
+def test_another_outline_hardly_matters(view: View, outwards_mm: float) -> None:
+    """Two millimetres of skin line are 4 % of the area; the tissue inside stays dense or not."""
+    breast = find_breast(mottled(view)[0])
+    pectoral = find_pectoral(breast, view)
+    score, other = measure_density(breast, pectoral), measure_density(*moved(breast, pectoral, outwards_mm))
+    assert other.dense_area_mm2 == pytest.approx(score.dense_area_mm2, rel=0.06)
+    assert other.breast_area_mm2 != pytest.approx(score.breast_area_mm2, rel=0.02)
+
+
+def test_strips_at_the_film_edge_are_not_dense() -> None:
+    """Scanned film has bright and dark strips at its border."""
+    breast = find_breast(mottled(View.CC)[0])
+    mask = whole_mask(breast)
+    mask[-30:, :200] = True
+    pixels = breast.surroundings.pixels.copy()
+    pixels[-30:, :200] = 0.4
+    pixels[-4:, ::9] = 0.1
+    strips = with_mask(replace(breast, surroundings=replace(breast.surroundings, pixels=pixels)), mask)
+    edges = film_edges(strips, DensityParameters())
+    assert edges[-15:].all() and not edges[-17:-16, 10:].any()
+    assert edges[:, :5].all()
+    apart = measure_density(strips, None).dense_area_mm2 - measure_density(breast, None).dense_area_mm2
+    naive = DensityParameters(border_mm=0.0, wall_mm=0.0)
+    assert apart < measure_density(strips, None, naive).dense_area_mm2 - measure_density(breast, None).dense_area_mm2

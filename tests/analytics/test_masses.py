@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from outlines import moved
 from phantoms import phantom
 
 from reread.analytics.breast import find_breast
 from reread.analytics.masses import MassParameters, find_masses
+from reread.analytics.masses_maps import MassMapParameters
 from reread.analytics.pectoral import find_pectoral
 from reread.analytics.records import Finding, FindingKind, Laterality, Mammogram, View
 
@@ -71,3 +73,32 @@ def test_candidates_are_in_order_and_apart() -> None:
     points = np.array([(f.x_px, f.y_px) for f in findings]) * 0.2
     distance = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1)) + 100 * np.eye(len(points))
     assert distance.min() > 6
+
+
+def evidence_near(findings: tuple[Finding, ...], x_px: float, y_px: float) -> float:
+    near = [f.evidence for f in findings if np.hypot(f.x_px - x_px, f.y_px - y_px) * 0.2 < 5 and f.evidence is not None]
+    return max(near, default=float("nan"))
+
+
+@pytest.mark.parametrize("outwards_mm", [-3.0, -1.5, 1.5, 3.0])
+@pytest.mark.parametrize("view", [View.CC, View.MLO])
+def test_another_outline_hardly_changes_the_evidence(view: View, outwards_mm: float) -> None:
+    breast = find_breast(phantom(view, gland_radius_mm=12).mammogram)
+    pectoral = find_pectoral(breast, view)
+    other, muscle = moved(breast, pectoral, outwards_mm)
+
+    def change(interior_mm: float) -> float:
+        parameters = MassParameters(maps=MassMapParameters(interior_mm=interior_mm))
+        strongest = find_masses(breast, pectoral, parameters)[:3]
+        again = find_masses(other, muscle, parameters)
+        return float(np.mean([abs(evidence_near(again, f.x_px, f.y_px) - (f.evidence or 0.0)) for f in strongest]))
+
+    assert change(MassMapParameters().interior_mm) < 0.07
+    assert change(MassMapParameters().interior_mm) < 0.6 * change(MassMapParameters().skin_mm)
+
+
+def test_a_breast_without_interior_is_measured_on_all_its_tissue() -> None:
+    breast = find_breast(phantom(View.CC).mammogram)
+    narrow = MassParameters(maps=MassMapParameters(interior_mm=500.0))
+    all_tissue = MassParameters(maps=MassMapParameters(interior_mm=MassMapParameters().skin_mm))
+    assert find_masses(breast, None, narrow) == find_masses(breast, None, all_tissue)
