@@ -45,7 +45,7 @@ class LearnedParameters:
     """only the clearest are looked at"""
     noise_mm: float = 2.0
     """standard deviation of the window in which the noise is measured"""
-    least_logit: float = -3.0
+    least_logit: float = -2.5
     """a calcification is a candidate to which the network gives at least this"""
     largest_strength: float = 6.0
     """calcifications farther above the least count as this: one artefact is no cluster"""

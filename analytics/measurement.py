@@ -96,7 +96,7 @@ class MammographyAnalysis:
 
     @property
     def version(self) -> str:
-        return "0.3.0"
+        return "0.4.0"
 
     @property
     def parameters_digest(self) -> str:

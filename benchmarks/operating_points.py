@@ -36,7 +36,7 @@ TABLE = Path(__file__).parents[1] / "analytics" / "operating_points.json"
 RATES = {FindingKind.MASS: (0.25, 0.5, 1.0), FindingKind.CALCIFICATION: (0.1, 0.25, 0.5)}
 """false marks a normal image at the operating points 0, 1 and 2"""
 KINDS = {FindingKind.MASS: ("masses", "asymmetry and distortion"), FindingKind.CALCIFICATION: ("clusters",)}
-VERSION = "6"
+VERSION = "7"
 """to be raised whenever a number of the table changes"""
 LEAST_MM, LEAST_CALCIFICATIONS = 0.2, 4
 """simulated clusters with fewer of this size are not held against a detector"""

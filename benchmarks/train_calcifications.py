@@ -37,7 +37,7 @@ from reread.connectors.mammograms import read_mammogram
 Array = NDArray[np.float64]
 WEIGHTS = Path(__file__).parents[1] / "analytics" / "calcification_spots.json"
 
-SEED, UNITS, DECAY, ROUNDS = 1, 8, 3e-4, 200
+SEED, UNITS, DECAY, ROUNDS = 1, 8, 1e-3, 200
 HARD, OTHERS = 100, 150
 """negatives of an image: its clearest, and so many of the others, which stand for all of them"""
 POSITIVE_WEIGHT = 20.0

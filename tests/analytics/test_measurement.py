@@ -33,7 +33,7 @@ def test_everything_is_measured(view: View, laterality: Laterality) -> None:
 def test_it_is_an_analysis() -> None:
     analysis = MammographyAnalysis()
     assert isinstance(analysis, Analysis)
-    assert (analysis.name, analysis.version) == ("reread-mammography", "0.3.0")
+    assert (analysis.name, analysis.version) == ("reread-mammography", "0.4.0")
 
 
 def test_the_same_image_gives_the_same_numbers() -> None:
