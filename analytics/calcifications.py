@@ -187,10 +187,14 @@ def evidence_of(
     spots: Spots, members: NDArray[np.intp], surprise: float, spacing_mm: float, parameters: CalcificationParameters
 ) -> float:
     """Geometric mean of surprise and strength, less where the members lie on a line."""
-    largest = parameters.largest_strength if spots.largest_strength is None else spots.largest_strength
-    strength = np.minimum(spots.strength[members], largest) - spots.least_z
-    together = float(np.sort(strength)[::-1][1:16].sum())
-    evidence = float(np.sqrt(max(together, 0.0) * surprise))
+    learned = parameters.learned
+    largest = learned.largest_strength if spots.learned else parameters.largest_strength
+    strength = np.sort(np.minimum(spots.strength[members], largest) - spots.least_z)[::-1][1:16]
+    if spots.learned:
+        together = float((strength**learned.strength_power).sum()) ** (1 / learned.strength_power)
+        evidence = float(together**learned.strength_share * surprise ** (1 - learned.strength_share))
+    else:
+        evidence = float(np.sqrt(max(float(strength.sum()), 0.0) * surprise))
     if len(members) < parameters.line_members:
         return evidence
     points = spots.points[members] * spacing_mm

@@ -45,10 +45,14 @@ class LearnedParameters:
     """only the clearest are looked at"""
     noise_mm: float = 2.0
     """standard deviation of the window in which the noise is measured"""
-    least_logit: float = -2.5
+    least_logit: float = -3.5
     """a calcification is a candidate to which the network gives at least this"""
     largest_strength: float = 6.0
     """calcifications farther above the least count as this: one artefact is no cluster"""
+    strength_power: float = 2.0
+    """members count by this power of their strength: many faint ones do not make up for clear ones"""
+    strength_share: float = 0.8
+    """weight of strength in the geometric mean with surprise; half on film"""
     weights: str = "1"
     """version of the network's weights"""
 
@@ -162,7 +166,7 @@ def find_learned_spots(
         0.0,
         points[dashes],
         strength[dashes],
-        parameters.largest_strength,
+        learned=True,
     )
 
 

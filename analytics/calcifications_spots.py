@@ -79,8 +79,8 @@ class Spots:
     """(x, y) of the bright objects that are thin and long: pieces of vessel walls, fibres; (n, 2)"""
     dash_strength: NDArray[np.float64]
     """how far those stand out, (n,)"""
-    largest_strength: float | None = None
-    """stronger spots count as this; None: as the rule of clusters has it"""
+    learned: bool = False
+    """whether strength is what a network says, above the least"""
 
 
 def find_spots(
