@@ -156,7 +156,9 @@ def find_learned_spots(
     chosen = np.flatnonzero(logit >= parameters.least_logit)
     chosen = chosen[np.argsort(-logit[chosen], kind="stable")][: spots.most]
     x, y = found.points[chosen].T
-    keep, size_mm, dashes = objects(frame, found.sharp, x, y, found.z[chosen], spots)
+    # each within the filter's own response: above its surroundings, the clearest grain of a group on bright tissue
+    # would own the others
+    keep, size_mm, dashes = objects(frame, found.sharp, x, y, np.zeros(len(x)), spots)
     points, strength = found.points[chosen].astype(np.float64), logit[chosen] - parameters.least_logit
     return Spots(
         points[keep],
