@@ -10,9 +10,10 @@ from scipy.spatial import ConvexHull, QhullError, cKDTree
 from scipy.special import pdtrc
 
 from reread.analytics.breast import SegmentedBreast
+from reread.analytics.calcifications_learned import LearnedParameters, find_learned_spots, network_for
 from reread.analytics.calcifications_spots import SpotParameters, Spots, find_spots
 from reread.analytics.calcifications_vessels import VesselParameters, along_a_vessel
-from reread.analytics.calibration import Calibration, built_in_table, operating_point
+from reread.analytics.calibration import Calibration, built_in_table, image_kind, operating_point
 from reread.analytics.frame import Frame, blur, resample
 from reread.analytics.masses_shape import Surroundings, brightness_range, long_axis, place, short_axis
 from reread.analytics.pectoral import SegmentedPectoral
@@ -24,8 +25,10 @@ class CalcificationParameters:
     """How spots become clusters."""
 
     spacing_mm: float = 0.1
-    """working pixel distance; a coarser image stays as it is"""
+    """working pixel distance on film; a coarser image stays as it is"""
     spots: SpotParameters = field(default_factory=SpotParameters)
+    learned: LearnedParameters = field(default_factory=LearnedParameters)
+    """on digital images"""
     vessels: VesselParameters = field(default_factory=VesselParameters)
     least_members: int = 3
     """fewest calcifications of a cluster …"""
@@ -40,7 +43,7 @@ class CalcificationParameters:
     prior_mm2: float = 400.0
     """… with the rate of the whole breast counting like this area"""
     largest_strength: float = 12.0
-    """stronger spots count as this: one artefact is no cluster"""
+    """stronger spots count as this on film: one artefact is no cluster"""
     line_below: float = 0.3
     """members whose spread across is less than this part of that along lie on a vessel or scratch; they count less …"""
     line_members: int = 5
@@ -67,7 +70,8 @@ def find_calcifications(
 
     Scan statistic (Kulldorff 1997, doi 10.1080/03610929708831995) over the single calcifications: how improbable, under
     the rate of the surroundings, is the number within 1.5 to 4 mm. The evidence is the geometric mean of that
-    (-ln p) and of how far the members stand out together, the strongest left out.
+    (-ln p) and of how far the members stand out together, the strongest left out. On film spots stand out of the noise,
+    on digital images by what a network says of their neighbourhood.
 
     Parameters
     ----------
@@ -78,10 +82,18 @@ def find_calcifications(
     """
     parameters = parameters or CalcificationParameters()
     calibration = calibration or built_in_table().of(mammogram.header, FindingKind.CALCIFICATION)
+    header, learned = mammogram.header, parameters.learned
+    network = network_for(image_kind(header), header.spacing.mean_mm, learned)
     frame = resample(
-        mammogram, parameters.spacing_mm, mirrored=not breast.region.chest_wall_on_left, crop_px=breast.crop_px
+        mammogram,
+        parameters.spacing_mm if network is None else learned.spacing_mm,
+        mirrored=not breast.region.chest_wall_on_left,
+        crop_px=breast.crop_px,
     )
-    spots = find_spots(frame, breast, pectoral, parameters.spots)
+    if network is None:
+        spots = find_spots(frame, breast, pectoral, parameters.spots)
+    else:
+        spots = find_learned_spots(frame, breast, pectoral, network, learned, parameters.spots)
     if len(spots.points) < parameters.least_members:
         return ()
     surprise, radius_mm = scan(spots, frame.spacing_mm, parameters)
@@ -175,9 +187,14 @@ def evidence_of(
     spots: Spots, members: NDArray[np.intp], surprise: float, spacing_mm: float, parameters: CalcificationParameters
 ) -> float:
     """Geometric mean of surprise and strength, less where the members lie on a line."""
-    strength = np.minimum(spots.strength[members], parameters.largest_strength) - spots.least_z
-    together = float(np.sort(strength)[::-1][1:16].sum())
-    evidence = float(np.sqrt(max(together, 0.0) * surprise))
+    learned = parameters.learned
+    largest = learned.largest_strength if spots.learned else parameters.largest_strength
+    strength = np.sort(np.minimum(spots.strength[members], largest) - spots.least_z)[::-1][1:16]
+    if spots.learned:
+        together = float((strength**learned.strength_power).sum()) ** (1 / learned.strength_power)
+        evidence = float(together**learned.strength_share * surprise ** (1 - learned.strength_share))
+    else:
+        evidence = float(np.sqrt(max(float(strength.sum()), 0.0) * surprise))
     if len(members) < parameters.line_members:
         return evidence
     points = spots.points[members] * spacing_mm

@@ -79,6 +79,8 @@ class Spots:
     """(x, y) of the bright objects that are thin and long: pieces of vessel walls, fibres; (n, 2)"""
     dash_strength: NDArray[np.float64]
     """how far those stand out, (n,)"""
+    learned: bool = False
+    """whether strength is what a network says, above the least"""
 
 
 def find_spots(
@@ -96,7 +98,7 @@ def find_spots(
     sharp: Plane = inner - cv2.GaussianBlur(
         frame.pixels, (0, 0), max(parameters.surround_mm / spacing, parameters.surround_px)
     )
-    usable = _usable(frame, breast, pectoral, sharp, parameters)
+    usable = usable_area(frame, breast, pectoral, sharp, parameters)
     least_z = least_z_at(spacing, parameters)
     # local noise: the outliers, which are what is looked for, are clipped before it is measured
     values = sharp[::4, ::4][usable[::4, ::4]]
@@ -111,18 +113,18 @@ def find_spots(
         blur(power, parameters.noise_mm, spacing) / np.maximum(blur(weight, parameters.noise_mm, spacing), 0.05)
     )
     floor = max(
-        parameters.noise_floor_steps * _grey_step(frame, usable),
+        parameters.noise_floor_steps * grey_step(frame, usable),
         parameters.noise_floor_share * float(np.median(noise[::4, ::4][usable[::4, ::4]])),
         1e-6,
     )
     z = sharp / np.maximum(noise, np.float32(floor))
     highest = cv2.dilate(z, np.ones((3, 3), np.uint8))
     y, x = np.nonzero((z >= highest) & (z >= least_z) & usable)
-    round_enough = _roundness(inner, x, y, spacing) * parameters.largest_elongation >= 1.0
+    round_enough = roundness(inner, x, y, spacing) * parameters.largest_elongation >= 1.0
     x, y = x[round_enough], y[round_enough]
     order = np.argsort(-z[y, x], kind="stable")[: 2 * parameters.most]
     x, y = x[order], y[order]
-    keep, size_mm, dashes = _objects(frame, sharp, x, y, z[y, x], parameters)
+    keep, size_mm, dashes = objects(frame, sharp, x, y, z[y, x], parameters)
     keep = keep[: parameters.most]
     return Spots(
         np.column_stack([x, y])[keep].astype(np.float64),
@@ -146,13 +148,13 @@ def least_z_at(spacing_mm: float, parameters: SpotParameters) -> float:
     return float(np.sqrt((1.0 - share) * parameters.least_z**2 + share * parameters.least_z_fine**2))
 
 
-def _grey_step(frame: Frame, usable: Mask) -> float:
+def grey_step(frame: Frame, usable: Mask) -> float:
     """The usual distance of neighbouring grey values in the breast; nearly 0 where pixels were averaged."""
     values = np.unique(frame.pixels[::5, ::5][usable[::5, ::5]])
     return float(np.median(np.diff(values))) if values.size > 1 else 0.0
 
 
-def _usable(
+def usable_area(
     frame: Frame,
     breast: SegmentedBreast,
     pectoral: SegmentedPectoral | None,
@@ -203,7 +205,7 @@ def _without_strips(usable: Mask, sharp: Plane, spacing_mm: float, parameters: S
     return usable
 
 
-def _roundness(smooth: Plane, x: NDArray[np.intp], y: NDArray[np.intp], spacing_mm: float) -> NDArray[np.float64]:
+def roundness(smooth: Plane, x: NDArray[np.intp], y: NDArray[np.intp], spacing_mm: float) -> NDArray[np.float64]:
     """Ratio of the smaller to the larger downward curvature of each spot: 1 round, 0 a line."""
     step = max(1, round(0.2 / spacing_mm))
     rows, columns = smooth.shape
@@ -218,7 +220,7 @@ def _roundness(smooth: Plane, x: NDArray[np.intp], y: NDArray[np.intp], spacing_
     return np.asarray(np.clip(smaller / np.maximum(larger, 1e-9), 0.0, 1.0), dtype=np.float64)
 
 
-def _objects(
+def objects(
     frame: Frame,
     sharp: Plane,
     x: NDArray[np.intp],

@@ -43,6 +43,8 @@ class Detector:
     offset: int
     bits: int
     has_grid: bool
+    noise_excess: float = 1.0
+    """variance of the quantum noise over that of the absorbed photons: what conversion and cover add"""
 
     @property
     def full_scale(self) -> int:
@@ -126,6 +128,7 @@ def expose(paths: PathLengths, table: BeamTable, detector: Detector, mas: float,
 
     noise = rng.standard_normal(signal.shape, dtype=np.float32)
     energy *= signal
+    energy *= np.float32(detector.noise_excess)
     noise *= np.sqrt(energy)
     if detector.noise_is_blurred:
         signal += noise

@@ -62,12 +62,18 @@ class Vendor:
         return replace(self, detector=replace(detector, counts_per_kev=old.counts_per_kev / 16), small_field=field)
 
 
-_SELENIUM = Detector("SIM-A-1", 3584, 2816, 0.085, "selenium", 0.20, 0.020, False, 2500.0, 0.002, 0.0135, 50, 14, True)
+# Electronic noise: selenium 5200 electrons a pixel at 50 eV, as in the validated model of a panel of 0.085 mm (VICTRE,
+# MC-GPU 1.5b, example_simulations/*.in); caesium iodide from the fall of the zero-frequency DQE from 0.55 at
+# 32.8 mR to 0.40 at 1.3 mR (Vedantham et al. 2000, doi 10.1118/1.598895). Excess: the absorbed photons alone would give
+# a DQE of 0.94 and 0.73, and 0.55 was measured; for want of a figure of its own, selenium has that one too.
+_SELENIUM = Detector(
+    "SIM-A-1", 3584, 2816, 0.085, "selenium", 0.20, 0.020, False, 260.0, 0.002, 0.0135, 50, 14, True, 1.70
+)
 _SELENIUM_FINE = Detector(
-    "SIM-B-1", 4096, 3328, 0.070, "selenium", 0.25, 0.018, False, 2000.0, 0.002, 0.0165, 40, 14, True
+    "SIM-B-1", 4096, 3328, 0.070, "selenium", 0.25, 0.018, False, 260.0, 0.002, 0.0165, 40, 14, True, 1.70
 )
 _IODIDE = Detector(
-    "SIM-C-1", 3062, 2394, 0.100, "caesium_iodide", 0.15, 0.062, True, 3500.0, 0.003, 0.0080, 0, 14, True
+    "SIM-C-1", 3062, 2394, 0.100, "caesium_iodide", 0.15, 0.062, True, 300.0, 0.003, 0.0080, 0, 14, True, 1.32
 )
 _FILM = Detector("SIM-F-1", 2048, 2048, 0.100, "caesium_iodide", 0.10, 0.070, True, 1500.0, 0.001, 0.0080, 0, 14, True)
 

