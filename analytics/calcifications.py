@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from reread.analytics.breast import SegmentedBreast
 from reread.analytics.calcifications_learned import LearnedParameters, find_learned_spots, network_for
 from reread.analytics.calcifications_spots import SpotParameters, Spots, find_spots
 from reread.analytics.calcifications_vessels import VesselParameters, along_a_vessel
-from reread.analytics.calibration import Calibration, built_in_table, image_kind, operating_point
+from reread.analytics.calibration import Calibration, ImageKind, built_in_table, image_kind, operating_point
+from reread.analytics.film_dust import DustParameters, without_dust
 from reread.analytics.frame import Frame, blur, resample
 from reread.analytics.masses_shape import Surroundings, brightness_range, long_axis, place, short_axis
 from reread.analytics.pectoral import SegmentedPectoral
@@ -24,8 +25,11 @@ from reread.analytics.records import Finding, FindingKind, Mammogram, Nature, Ni
 class CalcificationParameters:
     """How spots become clusters."""
 
-    spacing_mm: float = 0.1
-    """working pixel distance on film; a coarser image stays as it is"""
+    spacing_mm: float = 0.2
+    """working pixel distance on film: that of the films on which its operating points were measured; a coarser image
+    stays as it is"""
+    dust: DustParameters = field(default_factory=DustParameters)
+    """on film"""
     spots: SpotParameters = field(default_factory=SpotParameters)
     learned: LearnedParameters = field(default_factory=LearnedParameters)
     """on digital images"""
@@ -84,6 +88,9 @@ def find_calcifications(
     calibration = calibration or built_in_table().of(mammogram.header, FindingKind.CALCIFICATION)
     header, learned = mammogram.header, parameters.learned
     network = network_for(image_kind(header), header.spacing.mean_mm, learned)
+    if image_kind(header) is ImageKind.FILM:
+        clean = without_dust(mammogram.pixels, header.spacing.mean_mm, parameters.dust)
+        mammogram = replace(mammogram, pixels=clean)
     frame = resample(
         mammogram,
         parameters.spacing_mm if network is None else learned.spacing_mm,
