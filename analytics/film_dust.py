@@ -21,6 +21,7 @@ class DustParameters:
     least_contrast: float = 6.0
     """what is lost, in mean losses of the place around: what is fainter is left as noise"""
     surroundings_mm: float = 1.0
+    """width of the square whose mean is the surroundings of a speck, and the usual loss of its place"""
     coarsest_mm: float = 0.075
     """with greater pixels a speck of dust looks as a grain does, and nothing can be told"""
 
