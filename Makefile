@@ -18,7 +18,7 @@ test: $(STAMP)-test .links/reread
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 	@sh tests/peers.sh --closing
 
 lint: $(STAMP)-test .links/reread

@@ -235,7 +235,7 @@ def _receive(
         ),
     ):
         gc.freeze()  # what is imported stays: no need to look at it again and again
-        # a parent that dies while we start leaves a line without other end
-        with contextlib.suppress(EOFError, BrokenPipeError):
+        # a parent that dies while we start leaves a line without other end, or resets it with our word unread
+        with contextlib.suppress(EOFError, ConnectionError):
             line.send(os.getpid())
             line.recv()

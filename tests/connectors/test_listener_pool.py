@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -70,6 +71,18 @@ def test_many_senders_one_of_the_processes_killed(tmp_path):
         for work in (ledger.study_work(f"2.25.{n}", 1) for n in range(1, 7)):
             assert len(work.instances) == 6 and all(spool.holds(item.path) for item in work.instances)
         assert not list(spool.incoming.iterdir())
+
+
+def test_a_parent_that_dies_before_it_hears_that_we_are_ready_is_no_error(tmp_path):
+    waiting = pool(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        waiting._listening = listening
+        process, line = waiting._spawn(0)
+        assert line.poll(60.0)
+        line.close()  # as the system does it for the dead: with the word unread, which resets the line
+        process.join(20.0)
+    assert process.exitcode == 0
 
 
 @pytest.mark.slow
